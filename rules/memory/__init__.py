@@ -1,0 +1,1 @@
+"""ML7: memory kept for too long and accelerators kept waiting."""

@@ -1,0 +1,1 @@
+"""ML5: expressions that overflow, underflow or lose precision."""

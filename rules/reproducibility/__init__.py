@@ -1,0 +1,1 @@
+"""ML3: randomness that nobody can repeat."""

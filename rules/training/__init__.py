@@ -1,0 +1,1 @@
+"""ML4: training loops and modules that do not learn what they should."""

@@ -1,0 +1,1 @@
+"""ML9: settings that cost quality or time without need."""

@@ -1,0 +1,1 @@
+"""ML1: Python loops over what the array libraries do in one call."""
