@@ -6,8 +6,8 @@
     python scripts/ecosystem.py --hits ML701 --sample 20      print findings with their context, to be read by hand
 
 Every file is linted, then fixed with ``--fix --unsafe-fixes`` in memory and written to a scratch folder; the original
-is never touched. A defect is a crash or an internal error, a fix that fails, a fixed file that does not compile where the
-original did, a fixed file that a second run changes, and a written file that does not read back as it was. The exit
+is never touched. A defect is a crash or an internal error, a fix that fails, a fixed file that does not compile where
+the original did, a fixed file that a second run changes, and a written file that does not read back as it was. The exit
 code is 1 when there is one, 2 when a package could not be had, else 0.
 
 The sample of ``--hits`` is drawn by a hash of each hit's own text: the same hits are shown while a rule is being worked
