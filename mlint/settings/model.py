@@ -1,0 +1,307 @@
+"""What can be configured: one field of `Settings` per key of ``[tool.mlint]``.
+
+The reader, the JSON schema and the documentation are all made from the fields here: a new setting is one new field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mlint.globs import slashed
+from mlint.settings.values import (
+    Choice,
+    FilePath,
+    FilePaths,
+    FreeTable,
+    Kind,
+    Patterns,
+    PatternTable,
+    Selectors,
+    Switch,
+    VersionTable,
+    Whole,
+    WordTable,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # without importing typing, which the start-up path would feel
+    from typing import Any
+
+LIBRARIES = (
+    "torch",
+    "numpy",
+    "pandas",
+    "sklearn",
+    "tensorflow",
+    "keras",
+    "jax",
+    "transformers",
+    "xgboost",
+    "lightgbm",
+    "rapids",
+    "dask",
+    "ray",
+)
+"""The libraries that select their rules by name; rules of others add theirs."""
+
+VERSIONED = (
+    "python", *LIBRARIES,
+    "accelerate", "catboost", "cudf", "cuml", "cupy", "datasets", "diffusers", "flax", "h5py", "imblearn", "jaxlib",
+    "lightning", "matplotlib", "optax", "peft", "polars", "pytorch_lightning", "safetensors", "scipy", "tokenizers",
+    "torchaudio", "torchvision", "trl",
+)  # fmt: skip
+"""What ``target-versions`` can speak of, by import name."""
+
+DISTRIBUTIONS = {
+    "scikit-learn": "sklearn",
+    "imbalanced-learn": "imblearn",
+    "pytorch-lightning": "pytorch_lightning",
+}
+"""Names on the package index that differ from the import name."""
+
+OUTPUT_FORMATS = ("full", "concise", "json", "json-lines", "github", "gitlab", "sarif", "junit")
+
+EXCLUDED = (
+    ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mlint_cache", ".mypy_cache", ".nox",
+    ".pants.d", ".pyenv", ".pytest_cache", ".pytype", ".ruff_cache", ".svn", ".tox", ".venv", ".vscode",
+    "__pycache__", "__pypackages__", "_build", "buck-out", "build", "dist", "node_modules", "site-packages", "venv",
+)  # fmt: skip
+
+TEST_PATHS = ("tests/", "test/", "test_*.py", "*_test.py", "conftest.py", "benchmarks/")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the message is one line that says where, what and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What is known about one key of the configuration."""
+
+    field: str
+    kind: Kind
+    default: object
+    explanation: str
+    example: str
+    inherited: str
+    """With ``extend``: "replaced" by the extending file, "joined" to what is inherited, or "layered" as selections."""
+
+    @property
+    def key(self) -> str:
+        """The key as it is written in TOML."""
+        return self.field.replace("_", "-")
+
+
+def _option(default: Any, kind: Kind, explanation: str, example: str, inherited: str = "replaced") -> Any:
+    about = {"kind": kind, "explanation": explanation, "example": example, "inherited": inherited}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=about)
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What one place (a file, the flags) says about which rules are on; later ones go on top of earlier ones."""
+
+    select: tuple[str, ...] | None = None
+    extend_select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fixable: tuple[str, ...] | None = None
+    unfixable: tuple[str, ...] = ()
+    origins: tuple[tuple[str, str], ...] = ()
+    """For each field that was set: the file or the flag that set it."""
+
+    def origin(self, name: str) -> str:
+        """Where a field was set, or an empty string."""
+        return dict(self.origins).get(name, "")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration that holds for a file.
+
+    Made by `SettingsResolver`, every path is absolute. Equal settings compare equal; results that are worked out from
+    them are kept in `remembered`, so that one object should serve many files.
+    """
+
+    select: tuple[str, ...] | None = _option(
+        None,
+        Selectors(),
+        "The rules that are on, in place of the default set: codes (`ML501`), beginnings of codes (`ML5`), names "
+        "(`log-of-softmax`), libraries (`torch`) or `ALL`. Not set: all rules that are on by default.",
+        'select = ["ML1", "ML5", "torch", "log-of-softmax"]',
+        "layered",
+    )
+    extend_select: tuple[str, ...] = _option(
+        (),
+        Selectors(),
+        "Rules that are on in addition to those that `select` or the default gives.",
+        'extend-select = ["ML9"]',
+        "layered",
+    )
+    ignore: tuple[str, ...] = _option(
+        (),
+        Selectors(),
+        "Rules that are off. Where `select` and `ignore` both speak of a rule, the more specific selector wins.",
+        'ignore = ["numpy", "ML702"]',
+        "layered",
+    )
+    fixable: tuple[str, ...] = _option(
+        ("ALL",), Selectors(), "The rules whose findings `--fix` may fix.", 'fixable = ["ML5"]', "layered"
+    )
+    unfixable: tuple[str, ...] = _option(
+        (), Selectors(), "The rules whose findings `--fix` leaves alone.", 'unfixable = ["ML101"]', "layered"
+    )
+    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = _option(
+        (),
+        PatternTable(),
+        "Rules that are off in the files that match a pattern; with `!pattern`, in all files that do not match it.",
+        '[per-file-ignores]\n"scripts/*.py" = ["ML3"]\n"!src/" = ["sync-in-training-loop"]',
+    )
+    test_paths: tuple[str, ...] = _option(
+        TEST_PATHS,
+        Patterns(),
+        "The files that are tests or benchmarks. Some rules are silent there, because a test may print every step or "
+        "draw without a seed and do no harm; the page of a rule says whether it is one of them.",
+        'test-paths = ["tests/", "checks/"]',
+    )
+    all_rules_in_tests: bool = _option(
+        False,
+        Switch(),
+        "Check tests and benchmarks with all rules that are on, like any other file.",
+        "all-rules-in-tests = true",
+    )
+    exclude: tuple[str, ...] = _option(
+        EXCLUDED,
+        Patterns(),
+        "The files and folders that are not looked at, in place of the default list.",
+        'exclude = [".git", ".venv", "third_party/"]',
+    )
+    extend_exclude: tuple[str, ...] = _option(
+        (),
+        Patterns(),
+        "Files and folders that are not looked at, in addition to `exclude`.",
+        'extend-exclude = ["generated/", "*_pb2.py"]',
+        "joined",
+    )
+    force_exclude: bool = _option(
+        False,
+        Switch(),
+        "Leave out excluded files even if their path is given on the command line, as pre-commit does.",
+        "force-exclude = true",
+    )
+    respect_gitignore: bool = _option(
+        True,
+        Switch(),
+        "Leave out what git ignores (`.gitignore` files and `.git/info/exclude`).",
+        "respect-gitignore = false",
+    )
+    extension: dict[str, str] = _option(
+        {},
+        WordTable("a table of file name endings", ":", "python", "pyi", "ipynb"),
+        "Files with other endings that are to be checked, and as what: `python`, `pyi` or `ipynb`.",
+        'extension = { ipy = "python" }',
+    )
+    target_versions: dict[str, str] = _option(
+        {},
+        VersionTable(VERSIONED, DISTRIBUTIONS),
+        "The versions of Python and of the libraries that the project supports. A rule about a changed or removed "
+        "function speaks only where it is true for these versions. Not set: read from the project's dependency files.",
+        'target-versions = { torch = ">=2.6,<3", numpy = "2.0" }',
+    )
+    local_rules: tuple[str, ...] = _option(
+        (),
+        FilePaths(),
+        "Folders with rules of your own.",
+        'local-rules = ["tools/lint"]',
+    )
+    source_roots: tuple[str, ...] = _option(
+        (".", "src"),
+        FilePaths(),
+        "The folders that the project's own modules are imported from.",
+        'source-roots = ["src", "lib"]',
+    )
+    seed: int = _option(0, Whole(0, 2**32 - 1), "The number that fixes put in where a seed is missing.", "seed = 42")
+    line_length: int = _option(
+        88, Whole(20, 1000), "The width at which fixes break the lines that they write.", "line-length = 120"
+    )
+    output_format: str = _option(
+        "full", Choice(*OUTPUT_FORMATS), "How findings are printed.", 'output-format = "concise"'
+    )
+    fix: bool = _option(False, Switch(), "Fix what can be fixed, as `--fix` does.", "fix = true")
+    unsafe_fixes: bool = _option(
+        False, Switch(), "Take also the fixes that may change what the program does.", "unsafe-fixes = true"
+    )
+    fix_only: bool = _option(
+        False, Switch(), "Fix, and say nothing about findings that remain. Implies `fix`.", "fix-only = true"
+    )
+    show_fixes: bool = _option(False, Switch(), "List what was fixed.", "show-fixes = true")
+    cache_dir: str = _option(
+        ".mlint_cache", FilePath(), "The folder for the results of earlier runs.", 'cache-dir = "/tmp/mlint"'
+    )
+    jobs: int = _option(0, Whole(0, 1024), "How many processes work; 0 for one per processor.", "jobs = 4")
+    baseline: str | None = _option(
+        None,
+        FilePath(),
+        "A file with findings that are known and not reported, written by `--baseline`.",
+        'baseline = "mlint-baseline.json"',
+    )
+    smoke: dict[str, Any] = _option(
+        {},
+        FreeTable(),
+        "What `mlint smoke` runs. The smoke stage reads and checks this table itself.",
+        '[smoke]\nmodel = "package.module:build_model"',
+    )
+
+    root: str = ""
+    """The folder of the configuration file; without one, of the project. Patterns are relative to it."""
+    config_path: str | None = None
+    """The configuration file, None if there is none."""
+    origins: dict[str, str] = field(default_factory=dict, compare=False)
+    """For each field that was set: the file or the flag that set it."""
+    earlier: tuple[Selection, ...] = field(default=(), repr=False)
+    """Selections of extended files and of the file under the flags; the fields of this object come on top of them."""
+    remembered: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def relative(self, path: str) -> str:
+        """The path as patterns see it: relative to the root, with forward slashes.
+
+        A file outside the root is seen from the working directory, or by its absolute path if it is outside that too.
+        """
+        whole = os.path.abspath(path)
+        for folder in (self.root or os.getcwd(), os.getcwd()):
+            prefix = folder if folder.endswith(os.sep) else folder + os.sep
+            if whole.startswith(prefix):
+                return slashed(whole[len(prefix) :])
+        return slashed(whole)
+
+    @property
+    def selection(self) -> Selection:
+        """The uppermost selection: what this object's own fields say."""
+        unset = self.earlier and "fixable" not in self.origins and self.fixable == ("ALL",)
+        fixable = None if unset else self.fixable
+        names = ("select", "extend_select", "ignore", "fixable", "unfixable")
+        origins = tuple((name, self.origins[name]) for name in names if name in self.origins)
+        return Selection(self.select, self.extend_select, self.ignore, fixable, self.unfixable, origins)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: without what was worked out here."""
+        return {**self.__dict__, "remembered": {}}
+
+
+def options() -> Iterator[Option]:
+    """Every key of the configuration but ``extend``, in the order of the documentation."""
+    for each in dataclasses.fields(Settings):
+        about: Mapping[str, Any] = each.metadata
+        if "kind" in about:
+            default = {} if each.default is dataclasses.MISSING else each.default
+            yield Option(
+                each.name, about["kind"], default, about["explanation"], about["example"], about["inherited"]
+            )
