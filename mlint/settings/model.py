@@ -99,11 +99,12 @@ class Option:
         return self.field.replace("_", "-")
 
 
+def _about(kind: Kind, explanation: str, example: str, inherited: str = "replaced") -> dict[str, Any]:
+    return {"kind": kind, "explanation": explanation, "example": example, "inherited": inherited}
+
+
 def _option(default: Any, kind: Kind, explanation: str, example: str, inherited: str = "replaced") -> Any:
-    about = {"kind": kind, "explanation": explanation, "example": example, "inherited": inherited}
-    if isinstance(default, dict):
-        return field(default_factory=dict, metadata=about)
-    return field(default=default, metadata=about)
+    return field(default=default, metadata=_about(kind, explanation, example, inherited))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +204,22 @@ class Settings:
         "Leave out what git ignores (`.gitignore` files and `.git/info/exclude`).",
         "respect-gitignore = false",
     )
-    extension: dict[str, str] = _option(
-        {},
-        WordTable("a table of file name endings", ":", "python", "pyi", "ipynb"),
-        "Files with other endings that are to be checked, and as what: `python`, `pyi` or `ipynb`.",
-        'extension = { ipy = "python" }',
+    extension: dict[str, str] = field(
+        default_factory=dict,
+        metadata=_about(
+            WordTable("a table of file name endings", ":", "python", "pyi", "ipynb"),
+            "Files with other endings that are to be checked, and as what: `python`, `pyi` or `ipynb`.",
+            'extension = { ipy = "python" }',
+        ),
     )
-    target_versions: dict[str, str] = _option(
-        {},
-        VersionTable(VERSIONED, DISTRIBUTIONS),
-        "The versions of Python and of the libraries that the project supports. A rule about a changed or removed "
-        "function speaks only where it is true for these versions. Not set: read from the project's dependency files.",
-        'target-versions = { torch = ">=2.6,<3", numpy = "2.0" }',
+    target_versions: dict[str, str] = field(
+        default_factory=dict,
+        metadata=_about(
+            VersionTable(VERSIONED, DISTRIBUTIONS),
+            "The versions of Python and of the libraries that the project supports. A rule about a changed or removed "
+            "function speaks only where it is true for these versions. Not set: read from the project's dependency files.",
+            'target-versions = { torch = ">=2.6,<3", numpy = "2.0" }',
+        ),
     )
     local_rules: tuple[str, ...] = _option(
         (),
@@ -253,11 +258,13 @@ class Settings:
         "A file with findings that are known and not reported, written by `--baseline`.",
         'baseline = "mlint-baseline.json"',
     )
-    smoke: dict[str, Any] = _option(
-        {},
-        FreeTable(),
-        "What `mlint smoke` runs. The smoke stage reads and checks this table itself.",
-        '[smoke]\nmodel = "package.module:build_model"',
+    smoke: dict[str, Any] = field(
+        default_factory=dict,
+        metadata=_about(
+            FreeTable(),
+            "What `mlint smoke` runs. The smoke stage reads and checks this table itself.",
+            '[smoke]\nmodel = "package.module:build_model"',
+        ),
     )
 
     root: str = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlint.globs import anchored
 from mlint.settings.model import Option, Selection, Settings, SettingsError, options
-from mlint.settings.values import FilePath, FilePaths, Invalid, Patterns, PatternTable, nearest, type_name
+from mlint.settings.values import FilePath, FilePaths, WrongValueError, Patterns, PatternTable, nearest, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class SettingsResolver:
             flag = f"--{key}"
             try:
                 value = option.kind.flag(value)
-            except Invalid as error:
+            except WrongValueError as error:
                 raise SettingsError(f"{flag} {error.message}") from None
             values[option.field] = _checked(option, value, flag, lambda _path: "")
             origins[option.field] = flag
@@ -256,7 +256,7 @@ def _checked(option: Option, value: object, name: str, where: Any) -> Any:
     """The value as the field holds it; `name` is what an error calls it, `where` tells the place of a path in it."""
     try:
         return option.kind.read(value)
-    except Invalid as error:
+    except WrongValueError as error:
         full = ".".join([name, *(part for part in error.path if isinstance(part, str))])
         at = where((option.key, *error.path))
         subject = full if name.startswith("--") else f'"{full}"'

@@ -14,7 +14,7 @@ VERSIONS = rf"^ *(?:{_BARE}|{_CLAUSE}(?: *, *{_CLAUSE})*) *$"
 """A version (``2.6``) or a range (``>=2.6,<3``); readable by Python's and by ECMAScript's regular expressions."""
 
 
-class Invalid(Exception):
+class WrongValueError(Exception):
     """A value is not what its setting takes.
 
     ``message`` continues the name of the setting ("must be a list of strings, not a string"); ``path`` leads from
@@ -53,7 +53,7 @@ class Kind:
     """The kind as the documentation and the errors call it."""
 
     def read(self, value: object) -> object:
-        """The value as `Settings` holds it; raises `Invalid` if it is not of this kind."""
+        """The value as `Settings` holds it; raises `WrongValueError` if it is not of this kind."""
         raise NotImplementedError
 
     def flag(self, value: object) -> object:
@@ -64,9 +64,9 @@ class Kind:
         """The kind in JSON Schema."""
         raise NotImplementedError
 
-    def wrong(self, value: object, path: Path = ()) -> Invalid:
+    def wrong(self, value: object, path: Path = ()) -> WrongValueError:
         """The error for a value of another type."""
-        return Invalid(f"must be {self.words}, not {type_name(value)}", path)
+        return WrongValueError(f"must be {self.words}, not {type_name(value)}", path)
 
 
 class Switch(Kind):
@@ -97,7 +97,7 @@ class Whole(Kind):
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.wrong(value)
         if not self.minimum <= value <= self.maximum:
-            raise Invalid(f"must be {self.words}, not {value}")
+            raise WrongValueError(f"must be {self.words}, not {value}")
         return value
 
     def flag(self, value: object) -> object:
@@ -124,7 +124,7 @@ class Text(Kind):
         if not isinstance(value, str):
             raise self.wrong(value)
         if not value:
-            raise Invalid("must not be empty")
+            raise WrongValueError("must not be empty")
         return value
 
     def schema(self) -> dict[str, object]:
@@ -150,7 +150,7 @@ class Choice(Text):
         if not isinstance(value, str):
             raise self.wrong(value)
         if value not in self.choices:
-            raise Invalid(f'must be {self.words}, not "{value}"{nearest(value, self.choices)}')
+            raise WrongValueError(f'must be {self.words}, not "{value}"{nearest(value, self.choices)}')
         return value
 
     def schema(self) -> dict[str, object]:
@@ -170,9 +170,9 @@ class Strings(Kind):
             raise self.wrong(value)
         for index, item in enumerate(value):
             if not isinstance(item, str):
-                raise Invalid(f"must be {self.words}; item {index + 1} is {type_name(item)}", (index,))
+                raise WrongValueError(f"must be {self.words}; item {index + 1} is {type_name(item)}", (index,))
             if not item:
-                raise Invalid(f"must be {self.words}; item {index + 1} is empty", (index,))
+                raise WrongValueError(f"must be {self.words}; item {index + 1} is empty", (index,))
         return tuple(value)
 
     def flag(self, value: object) -> object:
@@ -217,11 +217,11 @@ class PatternTable(Kind):
         pairs = []
         for pattern, selectors in value.items():
             if not str(pattern).lstrip("!"):
-                raise Invalid("has an empty pattern", (pattern,))
+                raise WrongValueError("has an empty pattern", (pattern,))
             try:
                 pairs.append((str(pattern), Selectors().read(selectors)))
-            except Invalid as error:
-                raise Invalid(error.message, (pattern, *error.path)) from None
+            except WrongValueError as error:
+                raise WrongValueError(error.message, (pattern, *error.path)) from None
         return tuple(pairs)
 
     def flag(self, value: object) -> object:
@@ -237,7 +237,7 @@ class PatternTable(Kind):
                 head, colon, selector = part.rpartition(":")
                 pattern = head.strip() if colon else pattern
                 if not pattern or not selector.strip():
-                    raise Invalid(f'must be written PATTERN:CODE, not "{text}"')
+                    raise WrongValueError(f'must be written PATTERN:CODE, not "{text}"')
                 table.setdefault(pattern, []).append(selector.strip())
         return table
 
@@ -263,11 +263,11 @@ class WordTable(Kind):
             raise self.wrong(value)
         for key, item in value.items():
             if not key or "." in key or "/" in key:
-                raise Invalid(f'takes file name endings without dot or slash, not "{key}"', (key,))
+                raise WrongValueError(f'takes file name endings without dot or slash, not "{key}"', (key,))
             try:
                 self.choice.read(item)
-            except Invalid as error:
-                raise Invalid(error.message, (key,)) from None
+            except WrongValueError as error:
+                raise WrongValueError(error.message, (key,)) from None
         return dict(value)
 
     def flag(self, value: object) -> object:
@@ -279,7 +279,7 @@ class WordTable(Kind):
         for part in parts:
             key, separator, word = part.partition(self.separator)
             if not separator:
-                raise Invalid(f'must be written ENDING{self.separator}KIND, not "{part}"')
+                raise WrongValueError(f'must be written ENDING{self.separator}KIND, not "{part}"')
             table[key.strip().removeprefix(".")] = word.strip()
         return table
 
@@ -309,13 +309,13 @@ class VersionTable(Kind):
             name = self.aliases.get(library, library)
             if name not in self.libraries:
                 words = (*self.libraries, *self.aliases)
-                raise Invalid(f'has an unknown library "{library}"{nearest(library, words)}', (library,))
+                raise WrongValueError(f'has an unknown library "{library}"{nearest(library, words)}', (library,))
             if not isinstance(versions, str):
-                raise Invalid(f'must be a version ("2.6") or a range, not {type_name(versions)}', (library,))
+                raise WrongValueError(f'must be a version ("2.6") or a range, not {type_name(versions)}', (library,))
             if not re.fullmatch(VERSIONS, versions):
-                raise Invalid(f'must be a version ("2.6") or a range (">=2.6,<3"), not "{versions}"', (library,))
+                raise WrongValueError(f'must be a version ("2.6") or a range (">=2.6,<3"), not "{versions}"', (library,))
             if name in table:
-                raise Invalid(f'names the library "{name}" twice', (library,))
+                raise WrongValueError(f'names the library "{name}" twice', (library,))
             table[name] = versions.strip()
         return table
 
