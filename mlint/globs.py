@@ -16,6 +16,8 @@ import os
 import re
 from collections.abc import Iterable
 
+_SPECIAL = re.compile(r"[*?\[\\]")
+
 _CLASSES = {
     "alnum": "a-zA-Z0-9",
     "alpha": "a-zA-Z",
@@ -49,43 +51,56 @@ def slashed(path: str) -> str:
     return path.replace(os.sep, "/") if os.sep != "/" else path
 
 
+def relative(path: str, root: str) -> str:
+    """The path as patterns read from `root` see it, with forward slashes.
+
+    What lies outside the root is seen from the working directory, or by its absolute path if it is outside that too.
+    """
+    whole = os.path.abspath(path)
+    for folder in (root, os.getcwd()):
+        prefix = folder if folder.endswith(os.sep) else folder + os.sep
+        if whole.startswith(prefix):
+            return slashed(whole[len(prefix) :])
+    return slashed(whole)
+
+
 class Globs:
     """An ordered list of patterns, read from `root`."""
 
-    __slots__ = ("_absolute", "_below", "_exact", "_names", "_negations", "_rules", "_text", "root")
+    __slots__ = ("_absolute", "_both", "_folders", "_ordered", "_rules", "root")
 
     def __init__(self, patterns: Iterable[str], root: str = "") -> None:
         self.root = root
-        self._text = tuple(patterns)
-        self._rules: list[_Rule] = []
-        names: set[str] = set()
-        for pattern in self._text:
-            rule = _Rule.read(pattern)
-            if rule is not None:
-                self._rules.append(rule)
-        self._negations = any(rule.negated for rule in self._rules)
+        self._rules = [rule for rule in map(_Rule.read, patterns) if rule is not None]
         self._absolute = any(rule.absolute for rule in self._rules)
-        simple = not self._negations and not self._absolute
-        if simple:  # order is of no account then: plain names in a set, everything else in one expression
-            names = {rule.name for rule in self._rules if rule.name}
-        self._names = frozenset(names)
-        self._exact: dict[bool, re.Pattern[str] | None] | None = {} if simple else None
-        self._below: re.Pattern[str] | None = None
+        self._ordered = self._absolute or any(rule.negated for rule in self._rules)
+        self._both: _Union | None = None
+        self._folders: _Union | None = None
+        if not self._ordered:  # the order is of no account then: all patterns are tried at once
+            self._both = _Union(rule for rule in self._rules if not rule.folders)
+            self._folders = _Union(rule for rule in self._rules if rule.folders)
+
+    @classmethod
+    def from_gitignore(cls, text: str, root: str = "") -> Globs:
+        """The patterns of a ``.gitignore`` file."""
+        lines = (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
+        return cls((line for line in lines if not line.removeprefix("!").startswith(("//", "./"))), root)
 
     def __bool__(self) -> bool:
         return bool(self._rules)
 
     def decide(self, path: str, folder: bool) -> bool | None:
-        """True if the last pattern that matches this very entry is a plain one, False if it is a negation, None if
-        no pattern matches. `path` is relative to the root, with forward slashes; the folders above are not looked at.
+        """Whether this very entry is matched.
+
+        Args:
+            path: Relative to the root, with forward slashes; the folders above the entry are not looked at.
+            folder: Whether the entry is a folder.
+
+        Returns:
+            True if the last pattern that matches is a plain one, False if it is a negation, None if none matches.
         """
-        if self._exact is not None:
-            if self._names and path[path.rfind("/") + 1 :] in self._names:
-                return True
-            if folder not in self._exact:
-                self._exact[folder] = _union(r.regex for r in self._rules if not r.name and (folder or not r.folders))
-            expression = self._exact[folder]
-            return True if expression is not None and expression.match(path) else None
+        if self._both is not None and self._folders is not None:
+            return True if self._both.matches(path) or (folder and self._folders.matches(path)) else None
         whole = slashed(os.path.join(self.root, path)) if self._absolute else ""
         for rule in reversed(self._rules):
             if (folder or not rule.folders) and rule.matches(whole if rule.absolute else path):
@@ -109,14 +124,23 @@ class Globs:
 class _Rule:
     """One pattern."""
 
-    __slots__ = ("_compiled", "absolute", "folders", "name", "negated", "regex")
+    __slots__ = ("_compiled", "absolute", "folders", "name", "negated", "regex", "suffix")
 
-    def __init__(self, regex: str, *, name: str, negated: bool, folders: bool, absolute: bool) -> None:
-        self.regex, self.name, self.negated, self.folders, self.absolute = regex, name, negated, folders, absolute
+    def __init__(self, body: str, *, loose: bool, negated: bool, folders: bool, absolute: bool, regex: str) -> None:
+        self.negated, self.folders, self.absolute = negated, folders, absolute
+        self.name = body if loose and not _SPECIAL.search(body) else ""
+        """The name that the pattern stands for, if it is a plain one at any depth."""
+        self.suffix = body[1:] if loose and body[0] == "*" and not _SPECIAL.search(body, 1) else ""
+        """The end of the names that the pattern stands for, if it is ``*`` and an end; so is most of a .gitignore."""
+        self.regex = ("(?:.*/)?" if loose else "") + regex
         self._compiled: re.Pattern[str] | None = None
 
     def matches(self, path: str) -> bool:
         """Whether the pattern matches this very path."""
+        if self.name:
+            return path == self.name or path.endswith("/" + self.name)
+        if self.suffix:
+            return path.endswith(self.suffix)
         if self._compiled is None:
             self._compiled = re.compile(self.regex + r"\Z", re.DOTALL)
         return self._compiled.match(path) is not None
@@ -124,34 +148,48 @@ class _Rule:
     @classmethod
     def read(cls, pattern: str) -> _Rule | None:
         """The rule of a line, None for blank lines, comments and patterns that can match nothing."""
-        text = pattern.rstrip("\n\r")
+        text = pattern
         while text.endswith(" ") and not text.endswith("\\ "):
             text = text[:-1]
-        if not text or text.startswith("#"):
+        if text.startswith("#"):
             return None
         negated = text.startswith("!")
         text = text[negated:]
         absolute = text.startswith("//")
-        text = text[1:] if absolute else text
-        text = text.removeprefix("./")
+        text = text[1:] if absolute else text.removeprefix(".") if text.startswith("./") else text
         folders = text.endswith("/")
         text = text[:-1] if folders else text
         loose = "/" not in text
-        text = text.removeprefix("/") if not absolute else text
-        if not text:
-            return None
+        text = text if absolute else text.removeprefix("/")
         regex = _translate(text)
-        if regex is None:
+        if not text or regex is None:
             return None
-        plain = loose and not folders and not re.search(r"[*?\[\\]", text)
-        regex = "(?:.*/)?" + regex if loose else regex
-        return cls(regex, name=text if plain else "", negated=negated, folders=folders, absolute=absolute)
+        return cls(text, loose=loose, negated=negated, folders=folders, absolute=absolute, regex=regex)
 
 
-def _union(expressions: Iterable[str]) -> re.Pattern[str] | None:
-    """One expression for all, None for none."""
-    parts = list(expressions)
-    return re.compile("(?:" + "|".join(parts) + r")\Z", re.DOTALL) if parts else None
+class _Union:
+    """Patterns of which it only counts whether one of them matches."""
+
+    __slots__ = ("_expressions", "_names", "_regex", "_suffixes")
+
+    def __init__(self, rules: Iterable[_Rule]) -> None:
+        rules = list(rules)
+        self._names = frozenset(rule.name for rule in rules if rule.name)
+        self._suffixes = tuple(rule.suffix for rule in rules if rule.suffix)
+        self._expressions = [rule.regex for rule in rules if not rule.name and not rule.suffix]
+        self._regex: re.Pattern[str] | None = None
+
+    def matches(self, path: str) -> bool:
+        """Whether one of the patterns matches this very path."""
+        if self._names and path[path.rfind("/") + 1 :] in self._names:
+            return True
+        if self._suffixes and path.endswith(self._suffixes):
+            return True
+        if not self._expressions:
+            return False
+        if self._regex is None:
+            self._regex = re.compile("(?:" + "|".join(self._expressions) + r")\Z", re.DOTALL)
+        return self._regex.match(path) is not None
 
 
 def _translate(text: str) -> str | None:
@@ -165,7 +203,7 @@ def _translate(text: str) -> str | None:
             while stop < size and text[stop] == "*":
                 stop += 1
             starts, ends = position == 0 or text[position - 1] == "/", stop == size or text[stop] == "/"
-            if stop - position == 2 and starts and ends:
+            if stop - position >= 2 and starts and ends:
                 if stop == size:
                     parts.append(".+")
                 else:
@@ -210,13 +248,16 @@ def _character_class(text: str, start: int) -> tuple[str, int] | None:
             return (f"(?!/)[^{body}]" if negated else f"(?!/)[{body}]"), position + 1
         first = False
         if text.startswith("[:", position):
-            stop = text.find(":]", position)
-            name = text[position + 2 : stop] if stop != -1 else ""
-            if name not in _CLASSES:
+            stop = text.find("]", position + 2)
+            if stop == -1:
                 return None
-            parts.append(_CLASSES[name])
-            position = stop + 2
-            continue
+            if stop > position + 2 and text[stop - 1] == ":":
+                name = text[position + 2 : stop - 1]
+                if name not in _CLASSES:
+                    return None
+                parts.append(_CLASSES[name])
+                position = stop + 1
+                continue
         if character == "\\":
             position += 1
             if position == len(text):

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mlint.globs import slashed
+from mlint.globs import relative
 from mlint.settings.values import (
     Choice,
     FilePath,
@@ -217,7 +217,7 @@ class Settings:
         metadata=_about(
             VersionTable(VERSIONED, DISTRIBUTIONS),
             "The versions of Python and of the libraries that the project supports. A rule about a changed or removed "
-            "function speaks only where it is true for these versions. Not set: read from the project's dependency files.",
+            "function speaks only where it is true for these. Not set: read from the project's dependency files.",
             'target-versions = { torch = ">=2.6,<3", numpy = "2.0" }',
         ),
     )
@@ -282,12 +282,7 @@ class Settings:
 
         A file outside the root is seen from the working directory, or by its absolute path if it is outside that too.
         """
-        whole = os.path.abspath(path)
-        for folder in (self.root or os.getcwd(), os.getcwd()):
-            prefix = folder if folder.endswith(os.sep) else folder + os.sep
-            if whole.startswith(prefix):
-                return slashed(whole[len(prefix) :])
-        return slashed(whole)
+        return relative(path, self.root or os.getcwd())
 
     @property
     def selection(self) -> Selection:
@@ -309,6 +304,4 @@ def options() -> Iterator[Option]:
         about: Mapping[str, Any] = each.metadata
         if "kind" in about:
             default = {} if each.default is dataclasses.MISSING else each.default
-            yield Option(
-                each.name, about["kind"], default, about["explanation"], about["example"], about["inherited"]
-            )
+            yield Option(each.name, about["kind"], default, about["explanation"], about["example"], about["inherited"])

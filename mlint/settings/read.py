@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlint.globs import anchored
 from mlint.settings.model import Option, Selection, Settings, SettingsError, options
-from mlint.settings.values import FilePath, FilePaths, WrongValueError, Patterns, PatternTable, nearest, type_name
+from mlint.settings.values import FilePath, FilePaths, Patterns, PatternTable, WrongValueError, nearest, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _ADVICE = {
     "extend-ignore": 'use "ignore", which adds to what an extended file ignores',
     "extend-per-file-ignores": 'use "per-file-ignores"',
     "src": 'use "source-roots"',
-    "include": "give the paths on the command line, or other file name endings with \"extension\"",
+    "include": 'give the paths on the command line, or other file name endings with "extension"',
 }
 """Keys that other tools have, and what to do here."""
 

@@ -190,7 +190,7 @@ class Strings(Kind):
 class Selectors(Strings):
     """Rules: codes, beginnings of codes, names, libraries, ALL. Whether they exist is known only with the index."""
 
-    words = "a list of codes, names, libraries or \"ALL\""
+    words = 'a list of codes, names, libraries or "ALL"'
 
 
 class Patterns(Strings):
@@ -208,7 +208,7 @@ class FilePaths(Strings):
 class PatternTable(Kind):
     """Patterns and what belongs to each, kept as a tuple of pairs."""
 
-    words = "a table of patterns, each with a list of codes, names, libraries or \"ALL\""
+    words = 'a table of patterns, each with a list of codes, names, libraries or "ALL"'
 
     def read(self, value: object) -> object:
         """Only a table of lists of strings."""
@@ -313,7 +313,9 @@ class VersionTable(Kind):
             if not isinstance(versions, str):
                 raise WrongValueError(f'must be a version ("2.6") or a range, not {type_name(versions)}', (library,))
             if not re.fullmatch(VERSIONS, versions):
-                raise WrongValueError(f'must be a version ("2.6") or a range (">=2.6,<3"), not "{versions}"', (library,))
+                raise WrongValueError(
+                    f'must be a version ("2.6") or a range (">=2.6,<3"), not "{versions}"', (library,)
+                )
             if name in table:
                 raise WrongValueError(f'names the library "{name}" twice', (library,))
             table[name] = versions.strip()
