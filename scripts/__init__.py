@@ -1,0 +1,1 @@
+"""What developers of mlint run; each file says how at its top."""
