@@ -24,8 +24,8 @@ TREE = (
 )  # fmt: skip
 
 PIECES = (
-    "a", "b", "*", "**", "?", "/", "/", "!", "[ab]", "[!a]", "[^b]", "[a-c]", "[[:alpha:]]", "[]x]", "[a", "[[:foo:]]", "\\",
-    "\\ ", " ", "#", ".py", "src", "pkg", "build", "deep", "doc", "x", "-", ".", "[x-]", "tests", "[", "]", "***",
+    "a", "b", "*", "**", "?", "/", "/", "!", "[ab]", "[!a]", "[^b]", "[a-c]", "[[:alpha:]]", "[]x]", "[a", "[[:foo:]]",
+    "\\", "\\ ", " ", "#", ".py", "src", "pkg", "build", "deep", "doc", "x", "-", ".", "[x-]", "tests", "[", "]", "***",
 )  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def test_folders_that_cannot_be_read(here: Path) -> None:
     touch("shut/a.py", "b.py")
     os.chmod("shut", 0)
     try:
-        with pytest.raises(DiscoverError, match="^shut/: cannot be read: "):
+        with pytest.raises(DiscoverError, match=r"^shut/: cannot be read: "):
             found()
     finally:
         os.chmod("shut", 0o700)
