@@ -230,13 +230,17 @@ def test_flag_errors(overrides: dict[str, object], message: str) -> None:
         ("seed='1'", "--config 'seed='1'': \"seed\" must be an integer from 0 to 4294967295, not a string"),
         (
             "output-format=json",
-            "--config 'output-format=json': neither a file nor valid TOML: Invalid value; "
-            "strings take quotes: --config 'output-format=\"json\"'",
+            (
+                "--config 'output-format=json': neither a file nor valid TOML: Invalid value; "
+                "strings take quotes: --config 'output-format=\"json\"'"
+            ),
         ),
         (
             'extend="x.toml"',
-            '--config \'extend="x.toml"\': unknown key "extend"; '
-            "it belongs in a file; give the file itself to --config",
+            (
+                '--config \'extend="x.toml"\': unknown key "extend"; '
+                "it belongs in a file; give the file itself to --config"
+            ),
         ),
     ],
 )
@@ -286,8 +290,10 @@ INVALID = [
     ("baseline = 1979-05-27", '"baseline" must be a path, not a date or time'),
     (
         "output-format = 'jsn'",
-        '"output-format" must be one of "full", "concise", "json", "json-lines", "github", "gitlab", "sarif", '
-        '"junit", not "jsn"; did you mean "json"?',
+        (
+            '"output-format" must be one of "full", "concise", "json", "json-lines", "github", "gitlab", "sarif", '
+            '"junit", not "jsn"; did you mean "json"?'
+        ),
     ),
     ("[extension]\nx = 'C'", '"extension.x" must be one of "python", "pyi", "ipynb", not "C"', 2),
     ("[extension]\n'.x' = 'pyi'", '"extension..x" takes file name endings without dot or slash, not ".x"', 2),
@@ -314,8 +320,10 @@ INVALID = [
     ("[per-file-ignores]\n'!' = []", '"per-file-ignores.!" has an empty pattern', 2),
     (
         "per-file-ignores = ['a']",
-        '"per-file-ignores" must be a table of patterns, each with a list of codes, names, libraries or "ALL", '
-        "not a list",
+        (
+            '"per-file-ignores" must be a table of patterns, each with a list of codes, names, libraries or "ALL", '
+            "not a list"
+        ),
     ),
     ("smoke = 1", '"smoke" must be a table, not an integer'),
 ]
@@ -411,7 +419,8 @@ def test_schema_agrees_with_the_reader(here: Path) -> None:
         put("mlint.toml", text)
         settings()
         assert validator.is_valid(read_section(str(here / "mlint.toml"))[0]), text
-    for text in [case[0] for case in INVALID]:
+    for case in INVALID:
+        text = str(case[0])
         put("mlint.toml", text)
         error()
         section = read_section(str(here / "mlint.toml"))[0]
