@@ -7,6 +7,12 @@ from difflib import SequenceMatcher
 
 from mlint.report.ansi import BOLD, CYAN, GREEN, RED, paint
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    _Opcode = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
+
 _CONTEXT = 3
 
 
@@ -34,30 +40,45 @@ def _lines(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
+class _Matcher(SequenceMatcher[str]):
+    """Matches what lies between the equal lines at both ends: fixes change a few lines of long files."""
+
+    def __init__(self, old: list[str], new: list[str]) -> None:
+        shorter = min(len(old), len(new))
+        head = 0
+        while head < shorter and old[head] == new[head]:
+            head += 1
+        tail = 0
+        while tail < shorter - head and old[-1 - tail] == new[-1 - tail]:
+            tail += 1
+        self._head, self._tail = head, tail
+        super().__init__(None, old[head : len(old) - tail], new[head : len(new) - tail], autojunk=False)
+
+    def get_opcodes(self) -> list[_Opcode]:
+        """Return the steps from old to new, counted from the start of the files."""
+        head, tail = self._head, self._tail
+        codes: list[_Opcode] = [("equal", 0, head, 0, head)] if head else []
+        old_end = new_end = head
+        for tag, old_start, old_end, new_start, new_end in super().get_opcodes():
+            old_end, new_end = old_end + head, new_end + head
+            codes.append((tag, old_start + head, old_end, new_start + head, new_end))
+        if tail:
+            codes.append(("equal", old_end, old_end + tail, new_end, new_end + tail))
+        return codes
+
+
 def _hunks(old: list[str], new: list[str], color: bool) -> Iterator[str]:
-    # Fixes change a few lines of long files: what is equal at both ends need not be matched.
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    skip = max(0, head - _CONTEXT)
-    keep = max(0, tail - _CONTEXT)
-    left, right = old[skip : len(old) - keep], new[skip : len(new) - keep]
-    for group in SequenceMatcher(None, left, right, autojunk=False).get_grouped_opcodes(_CONTEXT):
+    for group in _Matcher(old, new).get_grouped_opcodes(_CONTEXT):
         first, last = group[0], group[-1]
-        old_range = _range(skip + first[1], skip + last[2])
-        new_range = _range(skip + first[3], skip + last[4])
-        yield paint(f"@@ -{old_range} +{new_range} @@", CYAN, color) + "\n"
+        yield paint(f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@", CYAN, color) + "\n"
         for tag, old_start, old_end, new_start, new_end in group:
             if tag == "equal":
-                for line in left[old_start:old_end]:
+                for line in old[old_start:old_end]:
                     yield _line(" ", line, "", False)
                 continue
-            for line in left[old_start:old_end]:
+            for line in old[old_start:old_end]:
                 yield _line("-", line, RED, color)
-            for line in right[new_start:new_end]:
+            for line in new[new_start:new_end]:
                 yield _line("+", line, GREEN, color)
 
 
@@ -78,6 +99,6 @@ def _name(path: str) -> str:
     """Return the path as ``patch`` and ``git apply`` read it: quoted as in C, or closed by a tab after spaces."""
     if any(char in '"\\' or char < " " or char == "\x7f" for char in path):
         escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-        quoted = (escapes.get(char) or (f"\\{ord(char):03o}" if char < " " or char == "\x7f" else char) for char in path)
-        return f'"{"".join(quoted)}"'
+        quoted = "".join(escapes.get(char) or (char if char.isprintable() else f"\\{ord(char):03o}") for char in path)
+        return f'"{quoted}"'
     return path + "\t" if " " in path else path

@@ -71,7 +71,10 @@ def excerpt(source: Source, start: Location, end: Location, width: int) -> Excer
     if len(below) <= _BODY:
         wanted += below
     else:
-        wanted += [*below[:_BODY_HEAD], last]
+        head = [*below[:_BODY_HEAD]]
+        while head and not source.line(head[-1]).strip():
+            head.pop()
+        wanted += [*head, last]
     after = max(last, header[0]) + 1
     if after <= count and source.line(after).strip():
         wanted.append(after)

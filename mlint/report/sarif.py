@@ -65,9 +65,7 @@ def _rule(code: str, name: str, context: ReportContext) -> dict[str, object]:
     return rule
 
 
-def _results(
-    findings: list[Finding], indices: dict[str, int], context: ReportContext
-) -> Iterator[dict[str, object]]:
+def _results(findings: list[Finding], indices: dict[str, int], context: ReportContext) -> Iterator[dict[str, object]]:
     place: tuple[str, int | None] | None = None
     source: Source | None = None
     for finding, fingerprint in zip(findings, fingerprints(findings, context)):
