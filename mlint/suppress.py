@@ -193,7 +193,7 @@ class Suppressions:
 
     def _reports(self, entry: _Directive, known: _Known) -> bool:
         """Say, from a rough reading, whether the comment could be one to report."""
-        if entry.problem or (entry.own and entry.selectors is None):
+        if entry.problem or (entry.own and not entry.selectors):
             return True
         return any(entry.own or known.is_own(selector.text) for selector in entry.selectors or ())
 
@@ -211,7 +211,7 @@ class Suppressions:
         for selector in entry.selectors:
             if selector.used:
                 continue
-            if not _LOOKS_LIKE_CODE.fullmatch(selector.text) or known.is_name(selector.text):
+            if not known.is_code(selector.text):
                 if not entry.own or not known.names:
                     continue
                 near = known.nearest(selector.text)
@@ -222,7 +222,7 @@ class Suppressions:
                     advice = f"did you mean `{near}`?" if near else "remove it, or name a rule"
                     message = f"there is no rule `{selector.text}`"
                     yield self._finding(selector.start, selector.end, message, advice, None)
-            elif (entry.own or known.is_own(selector.text)) and known.all_default_active(selector.text.upper()):
+            elif known.is_own(selector.text) and known.all_default_active(selector.text.upper()):
                 idle.append(selector)
         if idle:
             yield self._removal(entry, idle)
@@ -293,11 +293,15 @@ class _Known:
         self.names = {entry.name: entry.code for entry in entries}
         self._defaults = {entry.code: entry.default for entry in entries}
 
-    def is_name(self, text: str) -> bool:
-        return text.lower() in self.names
+    def is_code(self, text: str) -> bool:
+        """Say whether a word in a suppression is to be read as a code or a prefix of codes, not as a name."""
+        if text.lower() in self.names:
+            return False
+        prefix = text.upper()
+        return _LOOKS_LIKE_CODE.fullmatch(text) is not None or any(code.startswith(prefix) for code in self._defaults)
 
     def is_own(self, text: str) -> bool:
-        """Say whether a code in a ``noqa`` comment is one of mlint's or of a rule that was added to it."""
+        """Say whether a code is one of mlint's or of a rule that was added to it."""
         text = text.upper()
         return _OWN.match(text) is not None or text in self._defaults
 
@@ -429,7 +433,16 @@ def _directives(comment: str, start: int, line: int, alone: bool) -> Iterator[_D
             first = start + match.start("codes")
             selectors = [_Selector(m[0], first + m.start(), first + m.end()) for m in _CODE.finditer(codes)]
         return _Directive(
-            kind, line, start + match.start(), start + match.end(), end, alone, label, selectors, own, problem=problem
+            kind,
+            line,
+            start + match.start(),
+            start + match.end(),
+            end,
+            alone,
+            label,
+            selectors,
+            own=own,
+            problem=problem,
         )
 
     match = _NOQA.search(comment)

@@ -14,11 +14,11 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_context import context, written
 
 from mlint.finding import Edit, Finding, Fix, Location, Safety
 from mlint.report import ReportContext
 from mlint.source import Source
+from tests.report.report_context import context, written
 
 TEXT = "import torch\ny = torch.log(p)\nz = 1\n"
 SAFE = Fix(Safety.SAFE, "Use `log_softmax`", (Edit(17, 26, "torch.log_softmax"),))

@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from report_context import context, written
 
 from mlint.finding import Finding, Fix, Location, Safety
 from mlint.report import FORMATS, emit, write
 from mlint.report.statistics import write_statistics
 from mlint.report.summary import diff_summary, summary
+from tests.report.report_context import context, written
 
 SAFE = Fix(Safety.SAFE, "Use `log_softmax`")
 UNSAFE = Fix(Safety.UNSAFE, "Vectorise the loop")
