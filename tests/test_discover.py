@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -271,6 +271,9 @@ def test_without_a_repository_the_settings_root_is_the_top(here: Path) -> None:
     top=st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join), max_size=5),
     nested=st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join), max_size=3),
 )
+@example(top=["src/***/b.py"], nested=[])
+@example(top=["src[!a]a.py", "doc[/]*.py"], nested=["**"])
+@example(top=["*", "!*/", "!a.py"], nested=["/a.py ", "deep/\\.hidden.py"])
 def test_any_gitignore_means_what_git_says(repository: Path, top: list[str], nested: list[str]) -> None:
     touch(*TREE)
     Path(".gitignore").write_text("".join(line + "\n" for line in top))

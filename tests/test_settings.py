@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from mlint.settings import Option, Selection, Settings, SettingsError, SettingsResolver, json_schema, options
@@ -411,7 +412,6 @@ def test_settings_travel_to_other_processes() -> None:
 
 
 def test_schema_agrees_with_the_reader(here: Path) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(json_schema())
     validator = jsonschema.Draft202012Validator(json_schema())
     good = [VALID, "", *(option.example for option in options())]

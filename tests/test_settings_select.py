@@ -191,7 +191,7 @@ def test_layers() -> None:
          'did you mean "ALL"?')),
         ('select = ["iter_rows"]', ('mlint.toml:1: "select" names a rule or library that does not exist, "iter_rows"; '
          'did you mean "iterrows"?')),
-        ('unfixable = ["pytorch"]', ('mlint.toml:1: "unfixable" names a rule or library that does not exist, "pytorch"; '
+        ('unfixable = ["torhc"]', ('mlint.toml:1: "unfixable" names a rule or library that does not exist, "torhc"; '
          'did you mean "torch"?')),
         (
             '[per-file-ignores]\n"a.py" = ["ML1"]\n"b/*.py" = [\n"ML5", "M"]',

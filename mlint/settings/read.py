@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from mlint.globs import anchored
 from mlint.settings.model import Option, Selection, Settings, SettingsError, options
@@ -31,16 +30,17 @@ _ADVICE = {
 _SELECTION = ("select", "extend_select", "ignore", "fixable", "unfixable")
 
 
-@dataclass(frozen=True)
 class _Layer:
-    """What one file, one inline text or the flags say."""
+    """What one file, one inline text or the flags say.
 
-    values: Mapping[str, Any]
-    base: str
-    """The folder that its paths and patterns are relative to."""
-    origins: Mapping[str, str]
-    """For each value: the file or the flag."""
-    file: str | None = None
+    ``base`` is the folder that its paths and patterns are relative to, ``origins`` names the file or the flag of each
+    value.
+    """
+
+    __slots__ = ("base", "origins", "values")
+
+    def __init__(self, values: Mapping[str, Any], base: str, origins: Mapping[str, str]) -> None:
+        self.values, self.base, self.origins = values, base, origins
 
 
 class SettingsResolver:
@@ -63,6 +63,7 @@ class SettingsResolver:
         self._options = {option.key: option for option in options()}
         self._folders: dict[str, Settings] = {}
         self._files: dict[str, Settings] = {}
+        self._projects: dict[str, str | None] = {}
         self._given = os.path.abspath("")
         self._isolated = isolated
         self._config_file: str | None = None
@@ -124,7 +125,7 @@ class SettingsResolver:
 
     def _without_file(self, folder: str) -> Settings:
         """The defaults, with the project's folder as the root."""
-        root = _project_root(folder)
+        root = self._project(folder)
         if root is None:
             below = os.path.join(folder, "").startswith(os.path.join(self._given, ""))
             root = self._given if below else folder
@@ -132,6 +133,16 @@ class SettingsResolver:
         if key not in self._files:
             self._files[key] = self._join(self._last, root, None)
         return self._files[key]
+
+    def _project(self, folder: str) -> str | None:
+        """The closest folder that looks like the top of a project."""
+        if folder not in self._projects:
+            parent = os.path.dirname(folder)
+            if any(os.path.exists(os.path.join(folder, marker)) for marker in _PROJECT_MARKERS):
+                self._projects[folder] = folder
+            else:
+                self._projects[folder] = self._project(parent) if parent != folder else None
+        return self._projects[folder]
 
     def _from_file(self, file: str) -> Settings:
         if file not in self._files:
@@ -196,7 +207,7 @@ class SettingsResolver:
                 hint = f"; {advice}" if advice else nearest(key, [*self._options, *(["extend"] if file else [])])
                 raise SettingsError(f'{where((key,))}: unknown key "{key}"{place_name}{hint}')
             values[option.field] = _checked(option, value, key, where)
-        return _Layer(values, base, dict.fromkeys(values, origin), file)
+        return _Layer(values, base, dict.fromkeys(values, origin))
 
     def _flags(self, overrides: Mapping[str, object]) -> _Layer:
         """The flags as a layer."""
@@ -274,23 +285,6 @@ def _placed(option: Option, value: Any, base: str, root: str) -> Any:
     if isinstance(option.kind, PatternTable):
         return tuple((anchored(pattern, base, root), selectors) for pattern, selectors in value)
     return value
-
-
-def _project_root(folder: str) -> str | None:
-    """The closest folder that looks like the top of a project."""
-    for candidate in _upwards(folder):
-        if any(os.path.exists(os.path.join(candidate, marker)) for marker in _PROJECT_MARKERS):
-            return candidate
-    return None
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    while True:
-        yield folder
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return
-        folder = parent
 
 
 def _has_section(file: str) -> bool:
