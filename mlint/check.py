@@ -1,0 +1,430 @@
+"""One run of ``mlint [check]``: files or standard input in; a report, a diff or fixed files out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from mlint import summary
+from mlint.arguments import UsageError, colored
+from mlint.console import Console
+from mlint.finding import Finding
+from mlint.runner import Linter, Outcome, Task, lint_files
+from mlint.settings import SettingsError, SettingsResolver, active_codes, fixable_codes
+
+if TYPE_CHECKING:
+    from mlint.registry import Index
+    from mlint.source import Source
+
+STANDARD_INPUT = "-"
+_NEED_EDITS = frozenset({"json", "json-lines", "sarif"})
+"""Formats that show the edits of a fix, not only that there is one."""
+
+
+class Check:
+    """What one command line asks for, ready to be done, once or again and again.
+
+    ``options`` come from ``mlint.arguments.parse``; raises SettingsError when the configuration is unusable.
+    """
+
+    def __init__(self, options: Namespace, console: Console, environment: Mapping[str, str]) -> None:
+        self._options = options
+        self._console = console
+        self._environment = dict(environment)
+        self._sources: dict[str, Source | None] = {}
+        self._failed = False
+        self._load()
+        console.detail(f"configuration: {self._settings.config_path or 'none'}")
+
+    def _load(self) -> None:
+        """Read the configuration. Raises SettingsError, for unknown rules too, before any work is done."""
+        from mlint.registry import load_index
+
+        options = self._options
+        self._resolver = SettingsResolver(
+            config=options.config, isolated=options.isolated, overrides=options.overrides
+        )
+        self._settings = settings = self._resolver.for_path(self._anchor())
+        self._index: Index = load_index(settings.local_rules)
+        self._fixable = fixable_codes(settings, self._index)
+        active_codes(settings, self._index, "")
+        self._fixing = bool(
+            (settings.fix or settings.fix_only or options.diff)
+            and options.add_noqa is None
+            and options.write_baseline is None
+        )
+
+    def _anchor(self) -> str:
+        """Return the path whose settings hold for the run as a whole: its format, its baseline, its processes."""
+        options = self._options
+        if options.paths == [STANDARD_INPUT]:
+            return options.stdin_filename or os.path.join(os.curdir, STANDARD_INPUT)
+        first = options.paths[0] if options.paths else os.curdir
+        return os.path.join(first, "") if os.path.isdir(first) else first
+
+    # --- what there is to do -----------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Do what the options ask for and return the exit code."""
+        options = self._options
+        if options.show_settings:
+            path = self._anchor()
+            codes = active_codes(self._settings, self._index, self._settings.relative(path))
+            self._console.result("\n".join(summary.settings_lines(self._settings, path, codes)) + "\n")
+            return 0
+        if options.show_files:
+            for path, _ in self._files():
+                self._console.result(f"{path}\n")
+            return self._exit(0)
+        if options.paths == [STANDARD_INPUT]:
+            return self._piped(sys.stdin.buffer.read())
+        if options.watch:
+            return self._watch()
+        return self._once()
+
+    def _once(self) -> int:
+        self._failed = False
+        self._sources.clear()
+        options, settings = self._options, self._settings
+        files = self._files()
+        if not files and not self._failed:
+            self._console.note("no Python files to check")
+        outcomes = lint_files(
+            files,
+            self._resolver,
+            self._task(),
+            index=self._index,
+            cache=not options.no_cache,
+            jobs=settings.jobs or None,
+            progress=self._console.progress,
+        )
+        self._console.end_progress()
+        self._tell_problems(outcomes)
+        if options.add_noqa is not None:
+            return self._add_noqa(outcomes)
+        if options.write_baseline is not None:
+            return self._write_baseline(outcomes)
+        if options.diff:
+            return self._show_diff(outcomes)
+        if self._fixing:
+            self._write_fixed(outcomes)
+        return self._report(outcomes)
+
+    def _task(self) -> Task:
+        return Task(
+            fix=self._fixing,
+            diff=self._options.diff,
+            edits=self._settings.output_format in _NEED_EDITS and not self._options.statistics,
+            timing=self._options.timing,
+        )
+
+    def _files(self) -> list[tuple[str, bool]]:
+        from mlint.discover import discover
+
+        paths = self._options.paths or [os.curdir]
+        found: list[tuple[str, bool]] = []
+        present: list[str] = []
+        for path in paths:
+            if os.path.exists(path):
+                present.append(path)
+            elif os.path.lexists(path):
+                self._fail(f"{path}: the link leads nowhere")
+            else:
+                self._fail(f"{path}: no such file or folder")
+        if present:
+            walk = discover(
+                present,
+                settings_for=self._resolver.for_path,
+                on_error=lambda error: self._fail(error.message),
+            )
+            found.extend((item.path, item.explicit) for item in walk)
+        return found
+
+    def _watch(self) -> int:
+        from mlint.watch import watch
+
+        def files() -> Sequence[str]:
+            return [path for path, _ in self._files()]
+
+        def check() -> int:
+            try:
+                self._load()  # the configuration may be what has changed
+                return self._once()
+            except (SettingsError, UsageError) as error:
+                self._console.warn(str(error))
+                return 2
+
+        return watch(
+            self._options.paths or [os.curdir],
+            files,
+            check,
+            lambda text: self._console.clear(text) if text.startswith("\x1b") else self._console.note(text),
+            clear=self._console.output.isatty(),
+        )
+
+    # --- standard input ----------------------------------------------------------------------------------------------
+
+    def _piped(self, data: bytes) -> int:
+        from mlint.discover import is_excluded
+
+        options, settings, console = self._options, self._settings, self._console
+        name = options.stdin_filename
+        path = name or STANDARD_INPUT
+        explicit = True
+        echo = self._fixing and not options.diff
+        if name and is_excluded(name, settings):
+            if echo:
+                console.result_bytes(data)
+            return 0
+        linter = Linter([settings], self._task(), self._index)
+        outcome = linter.lint_bytes(data, path, explicit=explicit)
+        self._tell_problems([outcome])
+        if options.diff:
+            return self._show_diff([outcome])
+        current = outcome.fixed if outcome.fixed is not None else data
+        self._sources[path] = _source(current, path)
+        if not echo:
+            return self._report([outcome])
+        console.result_bytes(current)
+        return self._report([outcome], to_errors=True)
+
+    # --- what comes of it --------------------------------------------------------------------------------------------
+
+    def _report(self, outcomes: Sequence[Outcome], *, to_errors: bool = False) -> int:
+        options, settings, console = self._options, self._settings, self._console
+        fixed = sum(len(outcome.applied) for outcome in outcomes)
+        findings = self._new(outcomes)
+        if settings.show_fixes and fixed:
+            console.note(summary.fixes(outcomes, "Fixed"))
+        if options.timing:
+            console.note(summary.timings(outcomes))
+        if not settings.fix_only:
+            self._print(findings, fixed, to_errors)
+        if options.exit_non_zero_on_fix and fixed and not options.exit_zero:
+            return self._exit(1)
+        return self._exit(1 if findings and not settings.fix_only and not options.exit_zero else 0)
+
+    def _print(self, findings: list[Finding], fixed: int, to_errors: bool) -> None:
+        options, console = self._options, self._console
+        format = self._settings.output_format
+        if options.output_file is not None:
+            try:
+                # newline="" keeps the report's own line ends on every system
+                with open(options.output_file, "w", encoding="utf-8", newline="") as stream:
+                    self._write_report(findings, stream)
+            except OSError as error:
+                raise UsageError(f"{options.output_file}: cannot write: {error.strerror or error}") from None
+        elif console.level > -2:
+            self._write_report(findings, console.errors if to_errors else console.output)
+        if format in ("full", "concise"):
+            fixable = self._fixable
+            text = summary.closing(findings, fixed, fixable, self._settings.unsafe_fixes)
+            if format == "full" and not to_errors and console.level >= 0 and options.output_file is None:
+                console.result(text + "\n")
+            else:
+                console.note(text)
+
+    def _write_report(self, findings: list[Finding], stream: TextIO) -> None:
+        from mlint import report
+        from mlint.registry import rule_url
+
+        settings, format = self._settings, self._settings.output_format
+        if self._options.statistics:
+            if format not in ("full", "concise", "json"):
+                raise UsageError(f"--statistics can be printed as full, concise or json, not as {format}")
+            stream.write(summary.statistics(findings, format == "json"))
+            return
+        context = report.ReportContext(
+            index=self._index,
+            sources=self._source_of,
+            rule_url=rule_url,
+            explanation=self._explanation,
+            root=settings.root or os.curdir,
+            color=colored(self._options.color, self._environment, stream.isatty()),
+            fixable=self._fixable,
+            unsafe_fixes=settings.unsafe_fixes,
+            show_url=self._console.level > 0,
+        )
+        report.write(format, findings, stream, context=context)
+
+    def _explanation(self, code: str) -> str | None:
+        from mlint.registry import load_rule
+
+        entry = self._index.by_code.get(code)
+        try:
+            return None if entry is None else str(load_rule(entry).explanation)
+        except Exception:  # a rule that cannot be loaded, or a code of the engine without a file
+            return None
+
+    def _new(self, outcomes: Sequence[Outcome]) -> list[Finding]:
+        """Return the findings that the baseline does not know."""
+        findings = [finding for outcome in outcomes for finding in outcome.findings]
+        name = self._settings.baseline
+        if name is None:
+            return findings
+        from mlint.baseline import Baseline
+
+        findings.sort(key=lambda finding: finding.sort_key)
+        baseline = Baseline.read(name)
+        new, known, stale = baseline.split(findings, self._line_of, [outcome.path for outcome in outcomes])
+        self._console.detail(f"{summary.counted(known, 'finding')} known from {name}")
+        for entry in stale:
+            times = f" ({entry.count} times)" if entry.count > 1 else ""
+            self._console.detail(f"{name}: no longer found: {entry.path}: {entry.code}: {entry.text}{times}")
+        if stale:
+            self._console.detail(f"write the baseline anew with `mlint --write-baseline {name}`")
+        return new
+
+    def _write_baseline(self, outcomes: Sequence[Outcome]) -> int:
+        from mlint.baseline import Baseline
+
+        name: str = self._options.write_baseline
+        findings = sorted(
+            (finding for outcome in outcomes for finding in outcome.findings), key=lambda finding: finding.sort_key
+        )
+        kept = [finding for finding in findings if finding.code != "ML000"]
+        Baseline.of(os.path.dirname(os.path.abspath(name)), kept, self._line_of).write(name)
+        self._console.note(f"wrote {summary.counted(len(kept), 'finding')} to {name}; use it with --baseline {name}")
+        for finding in findings:
+            if finding.code == "ML000":
+                self._fail(f"{finding.path}:{finding.start.line}: {finding.message}; not put into the baseline")
+        return self._exit(0)
+
+    def _show_diff(self, outcomes: Sequence[Outcome]) -> int:
+        console = self._console
+        changed = [outcome for outcome in outcomes if outcome.diff]
+        data = b"".join(outcome.diff for outcome in changed)
+        if colored(self._options.color, self._environment, console.output.isatty()):
+            data = _painted(data)
+        if self._options.output_file is not None:
+            try:
+                with open(self._options.output_file, "wb") as stream:
+                    stream.write(data)
+            except OSError as error:
+                raise UsageError(f"{self._options.output_file}: cannot write: {error.strerror or error}") from None
+        elif console.level > -2:
+            console.result_bytes(data)
+        for outcome in outcomes:
+            for finding in outcome.findings:
+                if finding.code == "ML000":
+                    console.note(f"{finding.path}:{finding.start.line}:{finding.start.column}: {finding.message}")
+        if self._settings.show_fixes:
+            console.note(summary.fixes(changed, "Would fix"))
+        total = sum(len(outcome.applied) for outcome in changed)
+        if changed:
+            console.note(f"Would fix {summary.counted(total, 'finding')} in {summary.counted(len(changed), 'file')}")
+        return self._exit(1 if data and not self._options.exit_zero else 0)
+
+    def _write_fixed(self, outcomes: Iterable[Outcome]) -> None:
+        """Write the new content of all files, each only if it is still what was read."""
+        for outcome in outcomes:
+            if outcome.fixed is None:
+                continue
+            path = outcome.path
+            try:
+                status = os.stat(path)
+                if (status.st_mtime_ns, status.st_size) != outcome.status:
+                    self._fail(f"{path}: changed while mlint was running; left alone, run mlint again")
+                    continue
+                source = _source(outcome.fixed, path)
+                assert source is not None, "what was fixed can be read"
+                source.write()
+            except OSError as error:
+                self._fail(f"{path}: cannot write the fixed file: {error.strerror or error}")
+
+    def _add_noqa(self, outcomes: Sequence[Outcome]) -> int:
+        from mlint.suppress import add_noqa
+
+        added = files = 0
+        for outcome in outcomes:
+            source = self._source_of(outcome.path) if outcome.findings else None
+            if source is None:
+                continue
+            made = add_noqa(source, outcome.findings, self._options.add_noqa or None)
+            for finding in made.skipped:
+                place = f"{finding.path}:{finding.start.line}"
+                if finding.code == "ML000":
+                    self._fail(f"{place}: {finding.message}")
+                elif finding.code != "ML001":
+                    use = f"use `# mlint: file-ignore[{finding.code}]`"
+                    self._fail(f"{place}: no comment can stand here to suppress {finding.code}; {use}")
+            if not made.added:
+                continue
+            try:
+                made.source.write()
+            except OSError as error:
+                self._fail(f"{outcome.path}: cannot write: {error.strerror or error}")
+                continue
+            files += 1
+            added += len(made.added)
+        self._console.note(f"suppressed {summary.counted(added, 'finding')} in {summary.counted(files, 'file')}")
+        return self._exit(0)
+
+    # --- small things ------------------------------------------------------------------------------------------------
+
+    def _source_of(self, path: str) -> Source | None:
+        """Return the text of a file that was linted; None when it cannot be had any more."""
+        if path not in self._sources:
+            from mlint.source import Source, SourceError
+
+            kept = self._sources.get(self._options.stdin_filename or STANDARD_INPUT)
+            self._sources.clear()  # reports go file by file: the last one is enough
+            if kept is not None:
+                self._sources[kept.path] = kept
+            try:
+                self._sources[path] = Source.read(path)
+            except (OSError, SourceError):
+                self._sources[path] = None
+        return self._sources[path]
+
+    def _line_of(self, finding: Finding) -> str:
+        source = self._source_of(finding.path)
+        try:
+            return "" if source is None else source.line(finding.start.line)
+        except IndexError:
+            return ""
+
+    def _tell_problems(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            for problem in outcome.problems:
+                self._fail(str(problem))
+                self._console.detail(problem.details)
+
+    def _fail(self, text: str) -> None:
+        self._failed = True
+        self._console.warn(text)
+
+    def _exit(self, code: int) -> int:
+        return 2 if self._failed else code
+
+
+def _source(data: bytes, path: str) -> Source | None:
+    from mlint.source import Source, SourceError
+
+    try:
+        return Source.from_bytes(data, path)
+    except SourceError:
+        return None
+
+
+def _painted(diff: bytes) -> bytes:
+    """Return a diff with the lines that go in red and those that come in green."""
+    lines = []
+    for line in diff.splitlines(keepends=True):
+        style = b""
+        if line.startswith((b"+++", b"---")):
+            style = b"1"
+        elif line.startswith(b"@@"):
+            style = b"36"
+        elif line.startswith(b"+"):
+            style = b"32"
+        elif line.startswith(b"-"):
+            style = b"31"
+        body = line.rstrip(b"\r\n")
+        lines.append(b"\x1b[" + style + b"m" + body + b"\x1b[0m" + line[len(body) :] if style else line)
+    return b"".join(lines)
+
+

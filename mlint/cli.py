@@ -1,0 +1,81 @@
+"""The command: flags become settings, a run and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from mlint.arguments import UsageError, first_word, parse
+from mlint.console import Console, silence_broken_pipe
+
+_NOT_BUILT = {
+    "smoke": "the runtime stage",
+    "server": "the language server",
+    "profile": "the profiler",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run mlint with ``argv`` (default: the process's own arguments) and return the exit code.
+
+    0: nothing found, or all of it fixed; 1: findings remain; 2: wrong usage or configuration, or an internal error.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    console = Console()
+    try:
+        code = _run(arguments, console)
+        console.output.flush()
+    except KeyboardInterrupt:
+        console.end_progress()
+        console.warn("interrupted")
+        return 130
+    except BrokenPipeError:
+        silence_broken_pipe()
+        return 2
+    return code
+
+
+def _run(arguments: list[str], console: Console) -> int:
+    from mlint.baseline import BaselineError
+    from mlint.settings import SettingsError
+
+    word, rest = first_word(arguments)
+    try:
+        if word == "check":
+            return _check(rest, console)
+        if word == "explain":
+            return _explain(rest, console)
+    except (UsageError, SettingsError, BaselineError) as error:
+        console.warn(str(error))
+        return 2
+    console.warn(f"`mlint {word}` ({_NOT_BUILT[word]}) is not built yet; see https://github.com/mlint/mlint/issues")
+    return 2
+
+
+def _check(arguments: list[str], console: Console) -> int:
+    options = parse(arguments, dict(os.environ))
+    console.level = options.verbose - options.quiet
+    if options.explain is not None:
+        return _explain([options.explain], console)
+
+    from mlint.check import Check
+
+    return Check(options, console, os.environ).run()
+
+
+def _explain(words: list[str], console: Console) -> int:
+    if len(words) != 1 or words[0] in ("-h", "--help"):
+        usage = "mlint explain RULE: print the page of a rule, named by its code or its name"
+        if words and words[0] in ("-h", "--help"):
+            console.result(usage + "\n")
+            return 0
+        raise UsageError(usage)
+
+    from mlint.explain import page
+    from mlint.registry import load_index
+    from mlint.settings import SettingsResolver
+
+    settings = SettingsResolver().for_path(os.path.join(os.curdir, ""))
+    console.result(page(load_index(settings.local_rules), words[0]))
+    return 0

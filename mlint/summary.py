@@ -1,0 +1,136 @@
+"""The texts around a report: counts, what was fixed, what rules cost, which settings hold."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from mlint.finding import Finding, Safety
+
+if TYPE_CHECKING:
+    from mlint.runner import Outcome
+    from mlint.settings import Settings
+
+
+def counted(number: int, word: str) -> str:
+    """Return ``1 finding`` or ``3 findings``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def closing(findings: Sequence[Finding], fixed: int, fixable: frozenset[str] | None, unsafe_fixes: bool) -> str:
+    """Return the last lines of a report for people."""
+    if not findings:
+        return f"{counted(fixed, 'finding')} fixed, none left" if fixed else "Nothing found"
+    text = f"Found {counted(len(findings), 'finding')}"
+    if fixed:
+        text = f"{counted(fixed, 'finding')} fixed, {len(findings)} left"
+    fixes = [f.fix.safety for f in findings if f.fix is not None and (fixable is None or f.code in fixable)]
+    safe, unsafe = fixes.count(Safety.SAFE), fixes.count(Safety.UNSAFE)
+    if unsafe_fixes:
+        safe, unsafe = safe + unsafe, 0
+    if fixed:
+        safe = 0  # what could be fixed has been
+    if safe:
+        text += f"\n[*] {safe} can be fixed with `--fix`"
+    if unsafe:
+        more = f"{unsafe} more" if safe else str(unsafe)
+        text += f"\n{more} can be fixed with `--fix --unsafe-fixes`, which may change behaviour"
+    return text
+
+
+def statistics(findings: Iterable[Finding], as_json: bool) -> str:
+    """Return how often each rule has a finding, the most frequent first."""
+    counts: Counter[tuple[str, str]] = Counter()
+    fixable: Counter[str] = Counter()
+    for finding in findings:
+        counts[(finding.code, finding.name)] += 1
+        if finding.fix is not None and finding.fix.safety is not Safety.SUGGESTION:
+            fixable[finding.code] += 1
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if as_json:
+        data = [
+            {"code": code, "name": name, "count": count, "fixable_count": fixable[code]}
+            for (code, name), count in rows
+        ]
+        return json.dumps(data, indent=2) + "\n"
+    width = max((len(str(count)) for _, count in rows), default=0)
+    lines = []
+    for (code, name), count in rows:
+        note = f"  ({fixable[code]} fixable)" if fixable[code] else ""
+        lines.append(f"{count:>{width}}  {code}  {name}{note}\n")
+    return "".join(lines)
+
+
+def fixes(outcomes: Iterable[Outcome], verb: str) -> str:
+    """Return what was fixed in which file."""
+    lines: list[str] = []
+    total = 0
+    for outcome in outcomes:
+        if not outcome.applied:
+            continue
+        lines.append(f"- {outcome.path}:")
+        counts = Counter((finding.code, finding.name) for finding in outcome.applied)
+        for (code, name), count in sorted(counts.items()):
+            lines.append(f"    {count} × {code} ({name})")
+        total += len(outcome.applied)
+    return "\n".join([f"{verb} {counted(total, 'finding')}:", *lines]) if lines else ""
+
+
+def timings(outcomes: Iterable[Outcome], limit: int = 25) -> str:
+    """Return a table of what each rule has cost over all files."""
+    total: Counter[str] = Counter()
+    for outcome in outcomes:
+        for code, seconds in outcome.timings.items():
+            total[code] += seconds  # type: ignore[assignment]
+    if not total:
+        return "No rule had anything to look at."
+    everything = sum(total.values()) or 1.0
+    lines = ["      ms      %  rule"]
+    for code, seconds in sorted(total.items(), key=lambda item: (-item[1], item[0]))[:limit]:
+        lines.append(f"{seconds * 1000:8.2f}  {100 * seconds / everything:5.1f}  {code}")
+    return "\n".join(lines)
+
+
+def settings_lines(settings: Settings, path: str, codes: Iterable[str]) -> Iterator[str]:
+    """Yield the settings that hold for ``path`` in TOML, each with the place that it comes from.
+
+    ``codes`` are the rules that are on; they come first, since what turns them on may lie in several places.
+    """
+    from mlint.settings import options
+
+    yield f"# for {path}"
+    yield f"# configuration: {settings.config_path or 'none'}"
+    yield f"# rules that are on: {', '.join(sorted(codes)) or 'none'}"
+    for layer in settings.earlier:
+        for name, origin in layer.origins:
+            yield f"# {name.replace('_', '-')} = {_toml(getattr(layer, name))}  # {origin}; what is below goes on top"
+    tables: list[str] = []
+    for option in options():
+        value = getattr(settings, option.field)
+        origin = settings.origins.get(option.field, "")
+        note = f"  # {origin}" if origin else ""
+        if value is None:
+            yield f"# {option.key} is not set"
+        elif isinstance(value, dict) or (value and isinstance(value, tuple) and isinstance(value[0], tuple)):
+            pairs = sorted(value.items()) if isinstance(value, dict) else value
+            tables.extend(["", f"[{option.key}]{note}", *(f"{_word(key)} = {_toml(item)}" for key, item in pairs)])
+        else:
+            yield f"{option.key} = {_toml(value)}{note}"
+    yield from tables
+
+
+def _word(key: str) -> str:
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_word(str(key))} = {_toml(item)}" for key, item in sorted(value.items())) + " }"
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    return json.dumps(value, ensure_ascii=False)
