@@ -12,6 +12,8 @@ from mlint import summary
 from mlint.arguments import UsageError, colored
 from mlint.console import Console
 from mlint.finding import Finding
+from mlint.report.summary import counted, diff_summary, fixable_counts
+from mlint.report.summary import summary as closing_line
 from mlint.runner import Linter, Outcome, Task, lint_files
 from mlint.settings import SettingsError, SettingsResolver, active_codes, fixable_codes
 
@@ -117,6 +119,7 @@ class Check:
         return Task(
             fix=self._fixing,
             diff=self._options.diff,
+            color=self._options.output_file is None and self._colored(self._console.output),
             edits=self._settings.output_format in _NEED_EDITS and not self._options.statistics,
             timing=self._options.timing,
         )
@@ -152,7 +155,9 @@ class Check:
         def check() -> int:
             try:
                 self._load()  # the configuration may be what has changed
-                return self._once()
+                code = self._once()
+                self._console.output.flush()
+                return code
             except (SettingsError, UsageError) as error:
                 self._console.warn(str(error))
                 return 2
@@ -220,8 +225,13 @@ class Check:
         elif console.level > -2:
             self._write_report(findings, console.errors if to_errors else console.output)
         if format in ("full", "concise"):
-            fixable = self._fixable
-            text = summary.closing(findings, fixed, fixable, self._settings.unsafe_fixes)
+            text = closing_line(
+                findings,
+                fixed=fixed,
+                fix=self._fixing,
+                unsafe_fixes=self._settings.unsafe_fixes,
+                fixable=self._fixable,
+            )
             if format == "full" and not to_errors and console.level >= 0 and options.output_file is None:
                 console.result(text + "\n")
             else:
@@ -232,22 +242,24 @@ class Check:
         from mlint.registry import rule_url
 
         settings, format = self._settings, self._settings.output_format
-        if self._options.statistics:
-            if format not in ("full", "concise", "json"):
-                raise UsageError(f"--statistics can be printed as full, concise or json, not as {format}")
-            stream.write(summary.statistics(findings, format == "json"))
-            return
         context = report.ReportContext(
             index=self._index,
             sources=self._source_of,
             rule_url=rule_url,
             explanation=self._explanation,
             root=settings.root or os.curdir,
-            color=colored(self._options.color, self._environment, stream.isatty()),
+            color=self._colored(stream),
             fixable=self._fixable,
             unsafe_fixes=settings.unsafe_fixes,
             show_url=self._console.level > 0,
         )
+        if self._options.statistics:
+            from mlint.report.statistics import write_statistics
+
+            if format not in ("full", "concise", "json", "json-lines"):
+                raise UsageError(f"--statistics can be printed as full, concise, json or json-lines, not as {format}")
+            write_statistics(findings, stream, context=context, format=format)
+            return
         report.write(format, findings, stream, context=context)
 
     def _explanation(self, code: str) -> str | None:
@@ -270,7 +282,7 @@ class Check:
         findings.sort(key=lambda finding: finding.sort_key)
         baseline = Baseline.read(name)
         new, known, stale = baseline.split(findings, self._line_of, [outcome.path for outcome in outcomes])
-        self._console.detail(f"{summary.counted(known, 'finding')} known from {name}")
+        self._console.detail(f"{counted(known, 'finding')} known from {name}")
         for entry in stale:
             times = f" ({entry.count} times)" if entry.count > 1 else ""
             self._console.detail(f"{name}: no longer found: {entry.path}: {entry.code}: {entry.text}{times}")
@@ -287,7 +299,7 @@ class Check:
         )
         kept = [finding for finding in findings if finding.code != "ML000"]
         Baseline.of(os.path.dirname(os.path.abspath(name)), kept, self._line_of).write(name)
-        self._console.note(f"wrote {summary.counted(len(kept), 'finding')} to {name}; use it with --baseline {name}")
+        self._console.note(f"wrote {counted(len(kept), 'finding')} to {name}; use it with --baseline {name}")
         for finding in findings:
             if finding.code == "ML000":
                 self._fail(f"{finding.path}:{finding.start.line}: {finding.message}; not put into the baseline")
@@ -297,8 +309,6 @@ class Check:
         console = self._console
         changed = [outcome for outcome in outcomes if outcome.diff]
         data = b"".join(outcome.diff for outcome in changed)
-        if colored(self._options.color, self._environment, console.output.isatty()):
-            data = _painted(data)
         if self._options.output_file is not None:
             try:
                 with open(self._options.output_file, "wb") as stream:
@@ -314,8 +324,9 @@ class Check:
         if self._settings.show_fixes:
             console.note(summary.fixes(changed, "Would fix"))
         total = sum(len(outcome.applied) for outcome in changed)
-        if changed:
-            console.note(f"Would fix {summary.counted(total, 'finding')} in {summary.counted(len(changed), 'file')}")
+        left = [finding for outcome in outcomes for finding in outcome.findings]
+        hidden = 0 if self._settings.unsafe_fixes else fixable_counts(left, self._fixable)[1]
+        console.note(diff_summary(total, hidden))
         return self._exit(1 if data and not self._options.exit_zero else 0)
 
     def _write_fixed(self, outcomes: Iterable[Outcome]) -> None:
@@ -360,8 +371,11 @@ class Check:
                 continue
             files += 1
             added += len(made.added)
-        self._console.note(f"suppressed {summary.counted(added, 'finding')} in {summary.counted(files, 'file')}")
+        self._console.note(f"suppressed {counted(added, 'finding')} in {counted(files, 'file')}")
         return self._exit(0)
+
+    def _colored(self, stream: TextIO) -> bool:
+        return colored(self._options.color, self._environment, stream.isatty())
 
     # --- small things ------------------------------------------------------------------------------------------------
 
@@ -408,23 +422,3 @@ def _source(data: bytes, path: str) -> Source | None:
         return Source.from_bytes(data, path)
     except SourceError:
         return None
-
-
-def _painted(diff: bytes) -> bytes:
-    """Return a diff with the lines that go in red and those that come in green."""
-    lines = []
-    for line in diff.splitlines(keepends=True):
-        style = b""
-        if line.startswith((b"+++", b"---")):
-            style = b"1"
-        elif line.startswith(b"@@"):
-            style = b"36"
-        elif line.startswith(b"+"):
-            style = b"32"
-        elif line.startswith(b"-"):
-            style = b"31"
-        body = line.rstrip(b"\r\n")
-        lines.append(b"\x1b[" + style + b"m" + body + b"\x1b[0m" + line[len(body) :] if style else line)
-    return b"".join(lines)
-
-

@@ -70,6 +70,8 @@ class Task:
     """Apply the allowed fixes and return the new content."""
     diff: bool = False
     """With ``fix``: return a unified diff as well."""
+    color: bool = False
+    """Paint the diff."""
     edits: bool = False
     """Build the fixes of what is reported, because the report shows their edits."""
     timing: bool = False
@@ -197,7 +199,11 @@ class Linter:
             if content != data:
                 outcome.fixed = content
                 if task.diff:
-                    outcome.diff = unified_diff(source, fixed.source)
+                    from mlint.report.diff import unified_diff
+
+                    text = unified_diff(source.text, fixed.source.text, source.path, color=task.color)
+                    # In the file's own encoding, as `patch` needs it.
+                    outcome.diff = text.encode(source.encoding, "backslashreplace")
         if task.edits:
             from mlint.fixer import materialise
 
@@ -326,26 +332,6 @@ def _reading_failed(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot read: {error.strerror or error}"
     return f"cannot read: {error}"
-
-
-def _lines(text: str) -> list[str]:
-    """Return the lines of ``text`` with their ends, which are those that Python knows."""
-    import re
-
-    return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
-
-
-def unified_diff(before: Source, after: Source) -> bytes:
-    """Return what ``patch -p0`` needs to make the file ``after`` from ``before``, in the file's own encoding."""
-    import difflib
-
-    parts: list[str] = []
-    for line in difflib.unified_diff(_lines(before.text), _lines(after.text), before.path, after.path):
-        parts.append(line)
-        if not line.endswith(("\n", "\r")):
-            parts.append("\n\\ No newline at end of file\n")
-    encoding = "utf-8" if before.encoding.lower().replace("_", "-").startswith("utf-8") else before.encoding
-    return "".join(parts).encode(encoding, "backslashreplace")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -1,67 +1,17 @@
-"""The texts around a report: counts, what was fixed, what rules cost, which settings hold."""
+"""The texts around a report: what was fixed, what rules cost, which settings hold."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from mlint.finding import Finding, Safety
+from mlint.report.summary import counted
 
 if TYPE_CHECKING:
     from mlint.runner import Outcome
     from mlint.settings import Settings
-
-
-def counted(number: int, word: str) -> str:
-    """Return ``1 finding`` or ``3 findings``."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def closing(findings: Sequence[Finding], fixed: int, fixable: frozenset[str] | None, unsafe_fixes: bool) -> str:
-    """Return the last lines of a report for people."""
-    if not findings:
-        return f"{counted(fixed, 'finding')} fixed, none left" if fixed else "Nothing found"
-    text = f"Found {counted(len(findings), 'finding')}"
-    if fixed:
-        text = f"{counted(fixed, 'finding')} fixed, {len(findings)} left"
-    fixes = [f.fix.safety for f in findings if f.fix is not None and (fixable is None or f.code in fixable)]
-    safe, unsafe = fixes.count(Safety.SAFE), fixes.count(Safety.UNSAFE)
-    if unsafe_fixes:
-        safe, unsafe = safe + unsafe, 0
-    if fixed:
-        safe = 0  # what could be fixed has been
-    if safe:
-        text += f"\n[*] {safe} can be fixed with `--fix`"
-    if unsafe:
-        more = f"{unsafe} more" if safe else str(unsafe)
-        text += f"\n{more} can be fixed with `--fix --unsafe-fixes`, which may change behaviour"
-    return text
-
-
-def statistics(findings: Iterable[Finding], as_json: bool) -> str:
-    """Return how often each rule has a finding, the most frequent first."""
-    counts: Counter[tuple[str, str]] = Counter()
-    fixable: Counter[str] = Counter()
-    for finding in findings:
-        counts[(finding.code, finding.name)] += 1
-        if finding.fix is not None and finding.fix.safety is not Safety.SUGGESTION:
-            fixable[finding.code] += 1
-    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    if as_json:
-        data = [
-            {"code": code, "name": name, "count": count, "fixable_count": fixable[code]}
-            for (code, name), count in rows
-        ]
-        return json.dumps(data, indent=2) + "\n"
-    width = max((len(str(count)) for _, count in rows), default=0)
-    lines = []
-    for (code, name), count in rows:
-        note = f"  ({fixable[code]} fixable)" if fixable[code] else ""
-        lines.append(f"{count:>{width}}  {code}  {name}{note}\n")
-    return "".join(lines)
 
 
 def fixes(outcomes: Iterable[Outcome], verb: str) -> str:
@@ -81,10 +31,10 @@ def fixes(outcomes: Iterable[Outcome], verb: str) -> str:
 
 def timings(outcomes: Iterable[Outcome], limit: int = 25) -> str:
     """Return a table of what each rule has cost over all files."""
-    total: Counter[str] = Counter()
+    total: dict[str, float] = {}
     for outcome in outcomes:
         for code, seconds in outcome.timings.items():
-            total[code] += seconds  # type: ignore[assignment]
+            total[code] = total.get(code, 0.0) + seconds
     if not total:
         return "No rule had anything to look at."
     everything = sum(total.values()) or 1.0
@@ -131,6 +81,4 @@ def _toml(value: object) -> str:
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_word(str(key))} = {_toml(item)}" for key, item in sorted(value.items())) + " }"
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
     return json.dumps(value, ensure_ascii=False)

@@ -202,7 +202,8 @@ def test_the_folder_is_left_alone_by_git_and_backups(tmp_path: Path) -> None:
     store(cache, path, [])
     cache.save()
     assert "*" in (tmp_path / ".mlint_cache" / ".gitignore").read_text().splitlines()
-    assert (tmp_path / ".mlint_cache" / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
+    tag = (tmp_path / ".mlint_cache" / "CACHEDIR.TAG").read_text()
+    assert tag.startswith("Signature: 8a477f597d28d172789f06886806bc55")
     assert not list((tmp_path / ".mlint_cache").glob("*.tmp"))
 
 

@@ -21,7 +21,7 @@ def test_exit_codes(project: Path, mlint: Run) -> None:
     done = mlint()
     assert done.code == 1
     assert "bad.py:4:5: ML501 [*]" in done.out
-    assert "[*] 1 can be fixed with `--fix`" in done.out
+    assert "Found 1 finding (1 fixable with --fix)." in done.out
     assert mlint("--exit-zero").code == 0
     assert mlint("clean.py").code == 0
     assert mlint("check", "bad.py").code == 1
@@ -86,7 +86,7 @@ def test_fix_writes_and_exits_zero_when_nothing_is_left(project: Path, mlint: Ru
     path.chmod(0o755)
     done = mlint("--fix")
     assert (done.code, path.read_text()) == (0, FIXED)
-    assert "1 finding fixed, none left" in done.out
+    assert "Fixed 1 finding; nothing remains." in done.out
     assert stat.S_IMODE(path.stat().st_mode) == 0o755
     path.write_text(SAFE)
     assert mlint("--fix", "--exit-non-zero-on-fix").code == 1
@@ -108,7 +108,7 @@ def test_fix_reports_what_is_left(project: Path, mlint: Run) -> None:
     assert done.code == 1
     assert len(done.out.splitlines()) == 1
     assert "broken.py" in done.out
-    assert "1 finding fixed, 1 left" in done.err
+    assert "1 fixed, 1 remaining" in done.err
 
 
 def test_fix_only_is_silent_about_the_rest(project: Path, mlint: Run) -> None:
@@ -217,7 +217,7 @@ def test_the_environment_names_the_format(project: Path, process: Run) -> None:
 def test_statistics(project: Path, mlint: Run) -> None:
     write(project / "bad.py", SAFE + "z = torch.log(torch.softmax(x, dim=-1))\n")
     done = mlint("--statistics", "-q")
-    assert (done.code, done.out) == (1, "2  ML501  log-of-softmax  (2 fixable)\n")
+    assert (done.code, done.out) == (1, "2  ML501  [*] log-of-softmax\n")
     assert json.loads(mlint("--statistics", "--output-format", "json").out)[0]["count"] == 2
     assert mlint("--statistics", "--output-format", "sarif").code == 2
 

@@ -30,7 +30,7 @@ def test_the_name_is_shown_and_drives_the_configuration(project: Path, mlint: Ru
 def test_fix_prints_the_source_and_nothing_else(project: Path, process: Run) -> None:
     done = process(*EDITOR, "a.py", "-", stdin=SAFE.encode())
     assert (done.code, done.out) == (0, FIXED)
-    assert "fixed" in done.err
+    assert "Fixed 1 finding" in done.err
 
 
 @pytest.mark.parametrize(
