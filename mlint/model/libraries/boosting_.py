@@ -1,0 +1,21 @@
+"""XGBoost, LightGBM and CatBoost."""
+
+from __future__ import annotations
+
+ESTIMATOR = "sklearn.base.BaseEstimator"
+
+FUNCTIONS: dict[str, str] = {
+    "xgboost.train": "xgboost.Booster",
+    "lightgbm.train": "lightgbm.Booster",
+}
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    **{f"xgboost.{name}": (ESTIMATOR,) for name in ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")},
+    **{f"lightgbm.{name}": (ESTIMATOR,) for name in ("LGBMClassifier", "LGBMRegressor", "LGBMRanker", "LGBMModel")},
+    **{f"catboost.{name}": (ESTIMATOR,) for name in ("CatBoostClassifier", "CatBoostRegressor", "CatBoost")},
+    "xgboost.DMatrix": ("xgboost.DMatrix",),
+    "xgboost.QuantileDMatrix": ("xgboost.DMatrix",),
+    "xgboost.Booster": ("xgboost.Booster",),
+    "lightgbm.Dataset": ("lightgbm.Dataset",),
+    "lightgbm.Booster": ("lightgbm.Booster",),
+}

@@ -1,0 +1,98 @@
+"""pandas, and cuDF where it is the same."""
+
+from __future__ import annotations
+
+from mlint.model.libraries import returning
+
+FUNCTIONS: dict[str, str] = {
+    **returning(
+        "pandas.DataFrame",
+        "DataFrame read_csv read_table read_fwf read_excel_ read_parquet read_feather read_pickle read_sql read_sql_query "
+        "read_sql_table read_orc read_stata read_sas read_clipboard merge pivot pivot_table melt crosstab get_dummies "
+        "json_normalize merge_asof merge_ordered wide_to_long",
+        "pandas.",
+    ),
+    "pandas.concat": "pandas.concat-result",
+    "pandas.Series": "pandas.Series",
+    "pandas.date_range": "pandas.Index",
+    "pandas.Index": "pandas.Index",
+    "pandas.DataFrame.from_dict": "pandas.DataFrame",
+    "pandas.DataFrame.from_records": "pandas.DataFrame",
+    **returning("cudf.DataFrame", "DataFrame read_csv read_parquet read_json read_orc merge from_pandas", "cudf."),
+    "cudf.Series": "cudf.Series",
+}
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    "pandas.DataFrame": ("pandas.DataFrame",),
+    "pandas.Series": ("pandas.Series",),
+}
+
+_FRAME_SAME = (
+    "copy head tail sample sort_values sort_index reset_index set_index rename drop dropna fillna ffill bfill replace "
+    "astype assign query clip round abs cumsum cumprod cummax cummin diff shift where mask isna isnull notna notnull "
+    "reindex drop_duplicates nlargest nsmallest infer_objects convert_dtypes interpolate rank add sub mul div mod pow "
+    "truediv floordiv eq ne lt le gt ge pct_change applymap add_prefix add_suffix filter truncate tz_localize tz_convert "
+    "between_time at_time"
+)
+
+METHODS: dict[str, dict[str, str]] = {
+    "pandas.DataFrame": {
+        **returning("pandas.DataFrame", _FRAME_SAME),
+        **returning(
+            "pandas.DataFrame",
+            "merge join append corr cov describe melt pivot pivot_table select_dtypes explode transpose isin round stack_ "
+            "from_dict combine_first update_ unstack_",
+        ),
+        **returning(
+            "pandas.Series", "sum mean median min max std var count nunique any all duplicated idxmax idxmin memory_usage"
+        ),
+        **returning("pandas.GroupBy", "groupby resample"),
+        **returning("pandas.Rolling", "rolling expanding ewm"),
+        "to_numpy": "numpy.ndarray",
+        "to_dict": "dict",
+        "iterrows": "list[tuple[object, pandas.Series]]",
+        "pop": "pandas.Series",
+        "squeeze": "object",
+        "eval": "object",
+    },
+    "pandas.Series": {
+        **returning("pandas.Series", _FRAME_SAME),
+        **returning("pandas.Series", "map value_counts str_ isin between append mode combine_first duplicated explode"),
+        **returning("scalar", "sum mean median min max std var count nunique any all idxmax idxmin item corr"),
+        **returning("pandas.GroupBy", "groupby resample"),
+        **returning("pandas.Rolling", "rolling expanding ewm"),
+        "to_numpy": "numpy.ndarray",
+        "unique": "numpy.ndarray",
+        "tolist": "list",
+        "to_list": "list",
+        "to_frame": "pandas.DataFrame",
+    },
+    "pandas.Index": {"tolist": "list", "to_list": "list", "to_numpy": "numpy.ndarray"},
+}
+
+ATTRIBUTES: dict[str, dict[str, str]] = {
+    "pandas.DataFrame": {
+        "T": "pandas.DataFrame",
+        "values": "numpy.ndarray",
+        "index": "pandas.Index",
+        "columns": "pandas.Index",
+        "shape": "tuple[int, int]",
+        "loc": "pandas.indexer",
+        "iloc": "pandas.indexer",
+        "at": "pandas.indexer",
+        "iat": "pandas.indexer",
+        "dtypes": "pandas.Series",
+        "empty": "bool",
+        "size": "int",
+    },
+    "pandas.Series": {
+        "values": "numpy.ndarray",
+        "index": "pandas.Index",
+        "shape": "tuple[int]",
+        "str": "pandas.accessor",
+        "dt": "pandas.accessor",
+        "cat": "pandas.accessor",
+        "size": "int",
+    },
+    "pandas.Index": {"values": "numpy.ndarray"},
+}

@@ -1,0 +1,317 @@
+"""The shape of a file's syntax tree: who stands in whom.
+
+CPython's nodes do not know their parents. Most files never need to: the links are made for one top-level statement
+at a time, the first time that somebody asks about a node in it.
+"""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import TypeAlias, Union
+
+FunctionNode: TypeAlias = Union[ast.FunctionDef, ast.AsyncFunctionDef]
+LoopNode: TypeAlias = Union[ast.For, ast.AsyncFor, ast.While]
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+SCOPES = (*FUNCTIONS, *COMPREHENSIONS, ast.ClassDef, ast.Lambda)
+
+_SUITES = ("body", "orelse", "finalbody")
+
+# Fields that never hold a node that a rule or the model asks about.
+_LEAF_FIELDS = frozenset(
+    "ctx op ops id attr arg name kind type_comment type_ignores level module simple is_async conversion asname "
+    "names tag lineno".split()
+)
+_LIST_FIELDS = frozenset(
+    "body orelse finalbody handlers targets args keywords elts values keys decorator_list bases items generators "
+    "ifs comparators cases patterns kwd_patterns posonlyargs kwonlyargs kw_defaults defaults type_params".split()
+)
+
+
+def _child_fields(node_type: type[ast.AST]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields of a node type that hold one node, and those that hold a list of nodes."""
+    single: list[str] = []
+    many: list[str] = []
+    function_like = issubclass(node_type, (*FUNCTIONS, ast.Lambda))
+    for field in node_type._fields:
+        if field in _LEAF_FIELDS:
+            continue
+        one_node = (field == "args" and function_like) or (
+            field in ("body", "orelse") and issubclass(node_type, (ast.IfExp, ast.Lambda, ast.Expression))
+        )
+        if field in _LIST_FIELDS and not one_node:
+            many.append(field)
+        else:
+            single.append(field)
+    return tuple(single), tuple(many)
+
+
+def _node_types() -> Iterator[type[ast.AST]]:
+    pending: list[type[ast.AST]] = [ast.AST]
+    while pending:
+        node_type = pending.pop()
+        yield node_type
+        pending.extend(node_type.__subclasses__())
+
+
+_NO_CHILDREN: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+
+class _ChildFields(dict[type, tuple[tuple[str, ...], tuple[str, ...]]]):
+    """A plain value in a field of nodes (a newer Python's node type, say) has no children."""
+
+    def __missing__(self, key: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return _NO_CHILDREN
+
+
+CHILD_FIELDS = _ChildFields((node_type, _child_fields(node_type)) for node_type in _node_types())
+"""Node type → (fields with one child, fields with a list of children): what every walk of a tree goes by."""
+for _leaf in (type(None), ast.Constant, ast.Global, ast.Nonlocal, ast.MatchStar, ast.MatchSingleton):
+    CHILD_FIELDS[_leaf] = _NO_CHILDREN
+CHILD_FIELDS[ast.MatchMapping] = ((), ("keys", "patterns"))  # its `rest` is a plain string
+CHILD_FIELDS[ast.MatchClass] = (("cls",), ("patterns", "kwd_patterns"))  # its `kwd_attrs` are plain strings
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The child nodes in the order of the fields; contexts, operators and import aliases left out."""
+    single, many = CHILD_FIELDS[node.__class__]
+    found: list[ast.AST] = []
+    for name in node._fields:
+        if name in single:
+            child = getattr(node, name, None)
+            if child is not None:
+                found.append(child)
+        elif name in many:
+            found.extend(child for child in getattr(node, name, ()) if child is not None)
+    return found
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all nodes below it, parents first, in source order."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(reversed(children(current)))
+
+
+def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
+    """As `walk`, without the insides of nested functions, classes and lambdas (these themselves are yielded).
+
+    Their decorators, default values and base classes belong to the outer scope and are walked.
+    """
+    yield node
+    stack = list(reversed(children(node)))
+    while stack:
+        current = stack.pop()
+        yield current
+        if isinstance(current, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
+            stack.extend(reversed(_outer_parts(current)))
+        else:
+            stack.extend(reversed(children(current)))
+
+
+def walk_statements(statements: list[ast.stmt]) -> Iterator[ast.AST]:
+    """`walk_scope` over a list of statements."""
+    for statement in statements:
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            yield statement
+            for part in _outer_parts(statement):
+                yield from walk_scope(part)
+        else:
+            yield from walk_scope(statement)
+
+
+def _outer_parts(node: ast.AST) -> list[ast.AST]:
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.bases, *node.keywords]
+    if isinstance(node, (*FUNCTIONS, ast.Lambda)):
+        defaults = [*node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)]
+        return [*(() if isinstance(node, ast.Lambda) else node.decorator_list), *defaults]
+    return []
+
+
+def first_line(statement: ast.stmt) -> int:
+    """The line on which a statement begins, decorators included."""
+    decorators = getattr(statement, "decorator_list", None)
+    return min(statement.lineno, decorators[0].lineno) if decorators else statement.lineno
+
+
+def suites(statement: ast.AST) -> Iterator[list[ast.stmt]]:
+    """The lists of statements directly inside a statement (also of its handlers and match cases)."""
+    for name in _SUITES:
+        block = getattr(statement, name, None)
+        if isinstance(block, list) and block:
+            yield block
+    for handler in getattr(statement, "handlers", ()):
+        yield handler.body
+    for case in getattr(statement, "cases", ()):
+        yield case.body
+
+
+def position(node: ast.AST) -> tuple[int, int]:
+    """Line and column, for ordering nodes as they stand in the file."""
+    return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
+
+
+class Tree:
+    """A module's tree with its parent links.
+
+    Attributes:
+        module: the root.
+    """
+
+    def __init__(self, module: ast.Module) -> None:
+        self.module = module
+        self._parents: dict[ast.AST, ast.AST] = {}
+        self._linked: set[int] = set()
+        self._starts: list[tuple[int, int]] | None = None
+
+    def _link(self, node: ast.AST) -> None:
+        """Make the parent links of the top-level statement that holds ``node``."""
+        body = self.module.body
+        if self._starts is None:
+            self._starts = [(first_line(statement), statement.col_offset) for statement in body]
+        if hasattr(node, "lineno"):
+            index = bisect_right(self._starts, position(node)) - 1
+            # A decorator's line stands before its column in the order (a decorator begins at `@`'s right).
+            indices: range = range(max(index, 0), max(index, 0) + 1)
+        else:  # `arguments`, `comprehension`, `withitem` have no position of their own
+            indices = range(len(body))
+        parents = self._parents
+        for index in indices:
+            if index in self._linked or index >= len(body):
+                continue
+            self._linked.add(index)
+            statement = body[index]
+            parents[statement] = self.module
+            stack: list[ast.AST] = [statement]
+            while stack:
+                current = stack.pop()
+                single, many = CHILD_FIELDS[current.__class__]
+                for name in single:
+                    child = getattr(current, name, None)
+                    if child is not None:
+                        parents[child] = current
+                        stack.append(child)
+                for name in many:
+                    for child in getattr(current, name, ()):
+                        if child is not None:
+                            parents[child] = current
+                            stack.append(child)
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """The node that holds ``node``; None for the module."""
+        found = self._parents.get(node)
+        if found is None and node is not self.module:
+            self._link(node)
+            found = self._parents.get(node)
+        return found
+
+    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The nodes around ``node``, innermost first, the module last."""
+        current = self.parent(node)
+        while current is not None:
+            yield current
+            current = self._parents.get(current)
+
+    def statement(self, node: ast.AST) -> ast.stmt:
+        """The innermost statement that holds ``node`` (itself if it is one).
+
+        Raises:
+            ValueError: for the module.
+        """
+        current: ast.AST | None = node
+        while current is not None and not isinstance(current, ast.stmt):
+            current = self.parent(current)
+        if current is None:
+            raise ValueError("the module is not inside a statement")
+        return current
+
+    def scope(self, node: ast.AST) -> ast.AST:
+        """The innermost scope (module, function, lambda, class or comprehension) in which ``node`` is evaluated.
+
+        A default value, a decorator or a base class is evaluated outside the function or class that it belongs to,
+        and the first iterable of a comprehension outside that comprehension.
+        """
+        below, child = node, node
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, SCOPES) and _is_inside(ancestor, child, below):
+                return ancestor
+            below, child = child, ancestor
+        return self.module
+
+    def outer_scope(self, scope: ast.AST) -> ast.AST | None:
+        """The scope in which names that a scope does not bind are looked up; None for the module."""
+        if isinstance(scope, ast.Module):
+            return None
+        outer = self.scope(scope)
+        while isinstance(outer, ast.ClassDef):  # functions in a class do not see the names of its body
+            outer = self.scope(outer)
+        return outer
+
+    def function(self, node: ast.AST) -> FunctionNode | None:
+        """The innermost `def` whose body holds ``node``; lambdas and comprehensions are looked through."""
+        child = node
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, FUNCTIONS) and _is_inside(ancestor, child, child):
+                return ancestor
+            child = ancestor
+        return None
+
+    def functions(self, node: ast.AST) -> Iterator[FunctionNode]:
+        """All `def`s around ``node``, innermost first."""
+        current = self.function(node)
+        while current is not None:
+            yield current
+            current = self.function(current)
+
+    def class_of(self, node: ast.AST) -> ast.ClassDef | None:
+        """The innermost class around ``node``, at any depth of functions."""
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, ast.ClassDef):
+                return ancestor
+        return None
+
+    def loops(self, node: ast.AST) -> Iterator[LoopNode]:
+        """The loops that run ``node`` again and again within its function, innermost first."""
+        child = node
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+                return
+            if isinstance(ancestor, LOOPS):
+                repeated = any(child is statement for statement in ancestor.body)
+                if repeated or (isinstance(ancestor, ast.While) and child is ancestor.test):
+                    yield ancestor
+            child = ancestor
+
+    def block(self, statement: ast.stmt) -> list[ast.stmt]:
+        """The list of statements in which a statement stands."""
+        parent = self.parent(statement)
+        if parent is not None:
+            for block in suites(parent):
+                if any(statement is other for other in block):
+                    return block
+        return [statement]
+
+    def following(self, statement: ast.stmt) -> list[ast.stmt]:
+        """The statements after a statement in its own block."""
+        block = self.block(statement)
+        index = next(i for i, other in enumerate(block) if other is statement)
+        return block[index + 1 :]
+
+
+def _is_inside(scope: ast.AST, child: ast.AST, below: ast.AST) -> bool:
+    """Whether ``child`` (a direct child of ``scope``, reached through ``below``) is evaluated in that scope."""
+    if isinstance(scope, (*FUNCTIONS, ast.ClassDef)):
+        return any(child is statement for statement in scope.body)
+    if isinstance(scope, ast.Lambda):
+        return child is scope.body
+    if isinstance(scope, COMPREHENSIONS):
+        first = scope.generators[0]
+        return not (child is first and below is first.iter)
+    return True
