@@ -1,0 +1,105 @@
+"""The model of one file: everything that rules can ask about it, computed when asked."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mlint.model.effects import Effects
+from mlint.model.flow import Flow
+from mlint.model.kinds import Kinds
+from mlint.model.names import Names
+from mlint.model.reaching import Reaching
+from mlint.model.tree import Tree, walk
+
+if TYPE_CHECKING:
+    from mlint.model.project import Project
+    from mlint.source import Source
+
+_TEST_PATH = re.compile(r"(^|/)(tests?|testing|benchmarks?)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
+
+
+class FileModel:
+    """Names, kinds, flow and effects of one file.
+
+    Args:
+        source: the file's text.
+        module: its tree.
+        project: the files around it, if they may be looked at.
+    """
+
+    def __init__(self, source: Source, module: ast.Module, project: Project | None = None) -> None:
+        self.source = source
+        self.module = module
+        self.project = project
+        self.dependencies: set[str] = set()
+        self._calls: dict[ast.AST, list[ast.Call]] | None = None
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The tree with its parent links."""
+        return Tree(self.module)
+
+    @cached_property
+    def names(self) -> Names:
+        """Imports and scopes."""
+        return Names(self.tree)
+
+    @cached_property
+    def reaching(self) -> Reaching:
+        """Definitions and uses."""
+        return Reaching(self.tree, self.names)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """What expressions are."""
+        return Kinds(self.tree, self.names, self.reaching)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """Where code stands."""
+        return Flow(self.tree, self.names, self.kinds)
+
+    @cached_property
+    def effects(self) -> Effects:
+        """What functions do."""
+        return Effects(self)
+
+    @cached_property
+    def is_test(self) -> bool:
+        """Whether the path is one of tests or benchmarks."""
+        return _TEST_PATH.search(self.source.path.replace(os.sep, "/")) is not None
+
+    @cached_property
+    def is_script(self) -> bool:
+        """Whether the file is an entry point: it has a main guard, or calls things at the top level of the module
+        and defines no more than it needs for that."""
+        if self.flow.main_guard() is not None:
+            return True
+        if os.path.basename(self.source.path) == "__init__.py":
+            return False
+        return any(
+            isinstance(statement, (ast.For, ast.While))
+            or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call))
+            for statement in self.module.body
+        )
+
+    def calls_by_definition(self) -> dict[ast.AST, list[ast.Call]]:
+        """Function of this file → the calls of it in this file."""
+        if self._calls is None:
+            self._calls = {}
+            for node in walk(self.module):
+                if isinstance(node, ast.Call):
+                    definition = self.kinds.local_function(node.func)
+                    if definition is not None:
+                        self._calls.setdefault(definition, []).append(node)
+        return self._calls
+
+    def depends_on(self, other: FileModel) -> None:
+        """Remember that what is said about this file depends on another one."""
+        if other is not self:
+            self.dependencies.add(other.source.path)
+            self.dependencies |= other.dependencies

@@ -1,0 +1,325 @@
+"""Where code stands: in which loops, behind which guards, with or without gradients.
+
+The questions are about structure: nothing here knows what a rule is. Where the answer depends on what functions do
+(a step in a helper, `no_grad` at the only caller), `mlint.model.effects` is asked.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from mlint.model.kinds import DATA_LOADER, LIGHTNING_MODULE, TF_DATASET, Kinds
+from mlint.model.names import Names
+from mlint.model.tree import FUNCTIONS, LOOPS, FunctionNode, LoopNode, Tree, children, suites, walk, walk_scope, walk_statements
+
+NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
+_GRAD_MODES = NO_GRAD | {"torch.set_grad_enabled", "torch.autograd.grad_mode.set_grad_enabled"}
+_LIGHTNING_HOOKS = frozenset(
+    "validation_step test_step predict_step on_validation_epoch_end on_test_epoch_end on_validation_batch_end "
+    "on_test_batch_end validation_epoch_end test_epoch_end on_validation_epoch_start on_predict_batch_end".split()
+)
+_COMPILERS = frozenset(
+    "numba.jit numba.njit numba.vectorize numba.guvectorize numba.cuda.jit numba.stencil jax.jit jax.pmap jax.vmap "
+    "torch.compile torch.jit.script torch.jit.trace torch.vmap torch.func.vmap tensorflow.function equinox.filter_jit "
+    "triton.jit cython.compile taichi.kernel taichi.func flax.nnx.jit".split()
+)
+_VERSION_WORDS = re.compile(r"version|hasattr|_available\b|is_available_|^sys\.|LooseVersion|parse_version|compat", re.IGNORECASE)
+_EVERY_N = re.compile(r"log|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|wandb|writer|every", re.IGNORECASE)
+_COMPATIBILITY_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError"})
+_THROUGH = frozenset(
+    {"enumerate", "zip", "tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.notebook.tqdm", "tqdm.trange", "itertools.islice", "iter", "list", "reversed"}
+)  # fmt: skip
+
+
+class Flow:
+    """The places of one file."""
+
+    def __init__(self, tree: Tree, names: Names, kinds: Kinds) -> None:
+        self.tree = tree
+        self.names = names
+        self.kinds = kinds
+        self._guarded: dict[ast.AST, bool] = {}
+
+    # Loops
+
+    def loop(self, node: ast.AST) -> LoopNode | None:
+        """The innermost loop of its function that runs ``node`` again and again."""
+        return next(self.tree.loops(node), None)
+
+    def iterated(self, loop: LoopNode) -> ast.expr | None:
+        """What a `for` loop goes over, seen through `enumerate`, `tqdm`, `zip` and the like (its first argument)."""
+        if isinstance(loop, ast.While):
+            return None
+        return self.unwrapped(loop.iter)
+
+    def unwrapped(self, node: ast.expr) -> ast.expr:
+        """An iterable without the `enumerate`, `tqdm`, … around it."""
+        while isinstance(node, ast.Call) and node.args and self.names.dotted(node.func) in _THROUGH:
+            if isinstance(node.args[0], ast.Starred):
+                break
+            node = node.args[0]
+        return node
+
+    def is_batch_loop(self, loop: LoopNode) -> bool:
+        """Whether a loop goes over a data loader or a tf.data dataset."""
+        iterated = self.iterated(loop)
+        return iterated is not None and self.kinds.is_a(iterated, DATA_LOADER, TF_DATASET)
+
+    def is_training_loop(self, loop: LoopNode) -> bool:
+        """Whether the body of a loop itself, nested loops left out, goes backward and steps an optimizer."""
+        backward = step = False
+        for node in self.own_body(loop):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                name = node.func.attr
+                backward = backward or name in ("backward", "manual_backward")
+                step = step or (name == "step" and (bool(node.args) or self._may_be_optimizer(node.func.value)))
+        return backward and step
+
+    def _may_be_optimizer(self, node: ast.expr) -> bool:
+        kind = self.kinds.of(node)
+        return not kind.known or kind.is_a("torch.optim.Optimizer", "torch.amp.GradScaler")
+
+    def training_loop(self, node: ast.AST) -> LoopNode | None:
+        """The innermost loop around ``node`` if it is a training loop."""
+        loop = self.loop(node)
+        return loop if loop is not None and self.is_training_loop(loop) else None
+
+    def own_body(self, loop: LoopNode) -> Iterator[ast.AST]:
+        """The nodes of a loop's body without the insides of nested loops, functions and classes."""
+        stack: list[ast.AST] = list(reversed(loop.body))
+        while stack:
+            node = stack.pop()
+            yield node
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
+                continue
+            if isinstance(node, LOOPS):
+                continue
+            stack.extend(reversed(children(node)))
+
+    def guards(self, node: ast.AST, outermost: ast.AST | None = None) -> Iterator[tuple[ast.expr, bool]]:
+        """The conditions under which ``node`` runs, innermost first, with the value that they must have.
+
+        Looks up to ``outermost`` (a loop, say) or to the end of the function.
+        """
+        child = node
+        for ancestor in self.tree.ancestors(node):
+            if ancestor is outermost or isinstance(ancestor, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
+                return
+            if isinstance(ancestor, (ast.If, ast.IfExp)) and child is not ancestor.test:
+                body = ancestor.body if isinstance(ancestor.body, list) else [ancestor.body]
+                yield ancestor.test, any(child is part for part in body)
+            elif isinstance(ancestor, ast.BoolOp) and child is not ancestor.values[0]:
+                yield ancestor.values[0], isinstance(ancestor.op, ast.And)
+            child = ancestor
+
+    def guarded_every_n_steps(self, node: ast.AST, loop: LoopNode) -> bool:
+        """Whether ``node`` runs only in some rounds of a loop: under a modulo, a rank or a logging condition.
+
+        A `continue` under a condition earlier in the body does not count.
+        """
+        for test, _ in self.guards(node, loop):
+            for inner in walk(test):
+                if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mod):
+                    return True
+                if isinstance(inner, (ast.Name, ast.Attribute)):
+                    word = inner.id if isinstance(inner, ast.Name) else inner.attr
+                    if _EVERY_N.search(word):
+                        return True
+        return False
+
+    def is_conditional(self, node: ast.AST, outermost: ast.AST | None = None) -> bool:
+        """Whether anything decides at run time that ``node`` runs at all."""
+        return next(self.guards(node, outermost), None) is not None
+
+    # Guards
+
+    def version_guarded(self, node: ast.AST) -> bool:
+        """Whether ``node`` stands where a program chooses by library version, attribute or import.
+
+        That is: under a condition that mentions a version or `hasattr`, in a `try` that catches ImportError or
+        AttributeError, or in the handler of such an error.
+        """
+        statement = node if isinstance(node, ast.stmt) else self.tree.statement(node)
+        if statement not in self._guarded:
+            self._guarded[statement] = self._version_guarded(statement)
+        if self._guarded[statement]:
+            return True
+        return any(
+            isinstance(ancestor, ast.IfExp) and _VERSION_WORDS.search(ast.unparse(ancestor.test)) is not None
+            for ancestor in self.tree.ancestors(node)
+            if not isinstance(ancestor, ast.stmt)
+        )
+
+    def _version_guarded(self, statement: ast.stmt) -> bool:
+        child: ast.AST = statement
+        for ancestor in self.tree.ancestors(statement):
+            if isinstance(ancestor, ast.If) and child is not ancestor.test:
+                if _VERSION_WORDS.search(ast.unparse(ancestor.test)) is not None:
+                    return True
+            elif isinstance(ancestor, ast.ExceptHandler):
+                if _catches(ancestor, _COMPATIBILITY_ERRORS):
+                    return True
+            elif isinstance(ancestor, ast.Try) and any(child is part for part in ancestor.body):
+                if any(_catches(handler, _COMPATIBILITY_ERRORS) for handler in ancestor.handlers):
+                    return True
+            child = ancestor
+        # `if version < 2: return …` before it in the same block
+        for block_statement in self._before(statement):
+            if isinstance(block_statement, ast.If) and block_statement.body:
+                if isinstance(block_statement.body[-1], (ast.Return, ast.Raise)):
+                    if _VERSION_WORDS.search(ast.unparse(block_statement.test)) is not None:
+                        return True
+        return False
+
+    def _before(self, statement: ast.stmt) -> list[ast.stmt]:
+        block = self.tree.block(statement)
+        if isinstance(self.tree.parent(statement), ast.Module):
+            return []
+        index = next((i for i, other in enumerate(block) if other is statement), 0)
+        return block[:index]
+
+    def compiled(self, node: ast.AST) -> bool:
+        """Whether a compiler (numba, jax.jit, torch.compile, …) runs the function in which ``node`` stands."""
+        for function in self.tree.functions(node):
+            for decorator in function.decorator_list:
+                call = decorator.func if isinstance(decorator, ast.Call) else decorator
+                if self.names.dotted(call) in _COMPILERS:
+                    return True
+                if isinstance(decorator, ast.Call) and self.names.dotted(call) == "functools.partial" and decorator.args:
+                    if self.names.dotted(decorator.args[0]) in _COMPILERS:
+                        return True
+            if self._compiled_by_call(function):
+                return True
+        return False
+
+    def _compiled_by_call(self, function: FunctionNode) -> bool:
+        """`step = jax.jit(step)`: the function is handed to a compiler in its own scope."""
+        scope = self.tree.scope(function)
+        for bindings in self.names.bindings(scope).values():
+            for binding in bindings:
+                value = binding.value
+                if isinstance(value, ast.Call) and value.args and isinstance(value.args[0], ast.Name):
+                    if value.args[0].id == function.name and self.names.dotted(value.func) in _COMPILERS:
+                        return True
+        return False
+
+    # Gradients
+
+    def grad_context(self, node: ast.AST) -> bool:
+        """Whether a `with` around ``node``, or a decorator of a function around it, turns gradients off or decides it.
+
+        A `set_grad_enabled(flag)` and a project's own context whose name says no_grad count: who wrote it has thought
+        about gradients.
+        """
+        for ancestor in self.tree.ancestors(node):
+            if isinstance(ancestor, (ast.With, ast.AsyncWith)):
+                if any(self._is_grad_mode(item.context_expr) for item in ancestor.items):
+                    return True
+            elif isinstance(ancestor, FUNCTIONS):
+                if any(self._is_grad_mode(decorator) for decorator in ancestor.decorator_list):
+                    return True
+                owner = self._owner(ancestor)
+                if owner is not None:
+                    if ancestor.name in _LIGHTNING_HOOKS and self.kinds.class_instance(owner).is_a(LIGHTNING_MODULE):
+                        return True
+                    if any(self._is_grad_mode(decorator) for decorator in owner.decorator_list):
+                        return True
+        return False
+
+    def _owner(self, function: FunctionNode) -> ast.ClassDef | None:
+        parent = self.tree.parent(function)
+        return parent if isinstance(parent, ast.ClassDef) else None
+
+    def _is_grad_mode(self, node: ast.expr) -> bool:
+        callee = node.func if isinstance(node, ast.Call) else node
+        dotted = self.names.dotted(callee)
+        if dotted in _GRAD_MODES:
+            return True
+        if dotted is not None and dotted.startswith("torch."):
+            return False
+        word = _last_word(callee).lower()
+        if "no_grad" in word or "inference_mode" in word or "nograd" in word:
+            return True
+        if isinstance(node, ast.IfExp):  # `with torch.no_grad() if frozen else nullcontext():`
+            return self._is_grad_mode(node.body) or self._is_grad_mode(node.orelse)
+        if isinstance(node, ast.Name):  # `ctx = torch.no_grad() if … else nullcontext()`
+            found = self.names.lookup(node)
+            for binding in found[1] if found is not None else ():
+                if binding.how == "assign" and binding.value is not None and not isinstance(binding.value, ast.Name):
+                    if any(self.names.dotted(n) in _GRAD_MODES for n in walk(binding.value)):
+                        return True
+        return False
+
+    # The file
+
+    def is_main_guard(self, node: ast.AST) -> bool:
+        """Whether a statement is `if __name__ == "__main__":`."""
+        return (
+            isinstance(node, ast.If)
+            and isinstance(node.test, ast.Compare)
+            and isinstance(node.test.left, ast.Name)
+            and node.test.left.id == "__name__"
+        )
+
+    def main_guard(self) -> ast.If | None:
+        """The `if __name__ == "__main__":` of the file."""
+        for statement in self.tree.module.body:
+            if self.is_main_guard(statement):
+                assert isinstance(statement, ast.If)
+                return statement
+        return None
+
+    def reads(self, name: str, statements: list[ast.stmt]) -> list[ast.Name]:
+        """The reads of a name in statements, nested functions included."""
+        return [
+            node
+            for statement in statements
+            for node in walk(statement)
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+        ]
+
+    def uses_after(self, name: str, statement: ast.stmt) -> list[ast.Name]:
+        """The reads of a name that can come after a statement in its scope: what follows it, and in a loop the rest of
+        the loop's body."""
+        found: list[ast.Name] = []
+        current: ast.AST = statement
+        scope = self.tree.scope(statement)
+        while current is not scope:
+            parent = self.tree.parent(current)
+            if parent is None:
+                break
+            for block in suites(parent):
+                index = next((i for i, other in enumerate(block) if other is current), None)
+                if index is not None:
+                    later = block[index + 1 :]
+                    if isinstance(parent, LOOPS) and block is parent.body:
+                        later = [*later, *block[:index]]
+                        if isinstance(parent, ast.While):
+                            found.extend(n for n in walk(parent.test) if isinstance(n, ast.Name) and n.id == name)
+                    found.extend(self.reads(name, later))
+                    if isinstance(parent, (ast.Try, *LOOPS)) and block is parent.body:
+                        rest = [*parent.orelse, *getattr(parent, "finalbody", [])]
+                        found.extend(self.reads(name, rest))
+            current = parent
+        # A function defined before may be called later.
+        for inner in walk_statements(list(getattr(scope, "body", []))):
+            if isinstance(inner, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+                found.extend(
+                    n for n in walk(inner) if isinstance(n, ast.Name) and n.id == name and n not in found
+                    and self.names.lookup(n) is not None and self.names.lookup(n)[0] is scope  # type: ignore[index]
+                )  # fmt: skip
+        return found
+
+
+def _catches(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:
+    if handler.type is None:
+        return False
+    return any(isinstance(node, ast.Name) and node.id in errors for node in walk_scope(handler.type))
+
+
+def _last_word(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,446 @@
+"""Patterns: one text is both the matcher of an expression and the template of its replacement.
+
+``"torch.log(torch.softmax($x, $*args))"`` matches by meaning: names are resolved through the imports of the file, the
+functions, functionals and methods that are one operation match each other, keywords may stand in any order, and the
+operands of ``+`` and ``*`` may be swapped. ``$x`` is any expression, ``$x:Kind`` one of a proven kind (`Tensor`,
+`Array`, `DataFrame`, …), ``$*args`` the rest of the arguments. The same metavariable twice must be the same code twice.
+
+The replacement is written the same way. It keeps the form that the code uses: where the matched code says
+``F.softmax(x, 1)``, the template ``torch.log_softmax($x, $*args)`` becomes ``F.log_softmax(x, 1)``.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+from mlint.model import kinds as _kinds
+from mlint.model.libraries.operations import Form, Operation, by_function, by_method
+from mlint.model.names import expand
+
+if TYPE_CHECKING:
+    from mlint.model.file import FileModel
+
+Rest: TypeAlias = Sequence[Union[ast.expr, ast.keyword]]
+Bound: TypeAlias = Union[ast.expr, Rest]
+
+_VARIABLE = "_mlint_v_"
+_REST = "_mlint_r_"
+_METAVARIABLE = re.compile(r"\$(\*?)([A-Za-z_]\w*)(?::([A-Z]\w*))?")
+_BACK = re.compile(rf"\*?({_VARIABLE}|{_REST})(\w+)")
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "Tensor": (_kinds.TENSOR,),
+    "Array": (_kinds.NDARRAY,),
+    "JaxArray": (_kinds.JAX_ARRAY,),
+    "TFTensor": (_kinds.TF_TENSOR,),
+    "DataFrame": (_kinds.DATAFRAME,),
+    "Series": (_kinds.SERIES,),
+    "Module": (_kinds.MODULE,),
+    "Optimizer": (_kinds.OPTIMIZER,),
+}
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be read."""
+
+
+@dataclass
+class Match:
+    """What a pattern found.
+
+    Attributes:
+        node: the matched expression.
+        variables: metavariable → expression, or for ``$*rest`` the list of arguments.
+        forms: which spelling of each operation the code uses, outermost first, with the call.
+    """
+
+    node: ast.expr
+    variables: dict[str, Bound] = field(default_factory=dict)
+    forms: list[tuple[Operation, Form, ast.Call]] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> ast.expr:
+        """The expression that a metavariable stands for."""
+        bound = self.variables[name]
+        assert isinstance(bound, ast.AST)
+        return bound
+
+
+class Pattern:
+    """A compiled pattern.
+
+    Args:
+        text: the pattern.
+
+    Raises:
+        PatternError: if the text is not an expression, or names nothing to look for.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.kinds: dict[str, tuple[str, ...]] = {}
+        self.root = _parse(text, self.kinds)
+        self.anchor, self.depth = _anchor(self.root, text)
+        self.words = frozenset(_tails(self.anchor))
+
+    def match(self, call: ast.AST, model: FileModel) -> Match | None:
+        """The match whose anchor (the first call in the pattern) is ``call``."""
+        node: ast.AST | None = call
+        for _ in range(self.depth):
+            node = None if node is None else model.tree.parent(node)
+        if not isinstance(node, ast.expr):
+            return None
+        return self.match_expression(node, model)
+
+    def match_expression(self, node: ast.expr, model: FileModel) -> Match | None:
+        """The match of the whole pattern with one expression."""
+        matcher = _Matcher(model, self.kinds)
+        state = matcher.match(self.root, node, _State({}, ()))
+        if state is None:
+            return None
+        return Match(node, dict(state.variables), list(state.forms))
+
+
+class Template:
+    """A replacement, written as a pattern."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.root = _parse(text, {})
+
+    def render(self, match: Match, model: FileModel) -> tuple[str, list[str]] | None:
+        """The template for one match: its text with ``$x`` and ``$*rest`` still in it, and the imports that it needs.
+
+        None where the form that the code uses cannot take the arguments.
+        """
+        writer = _Writer(match, model)
+        written = writer.visit(_copy(self.root))
+        if writer.failed:
+            return None
+        text = ast.unparse(ast.fix_missing_locations(written))
+        text = _BACK.sub(lambda m: ("$*" if m.group(1) == _REST else "$") + m.group(2), text)
+        return text, writer.imports
+
+
+def _parse(text: str, kinds: dict[str, tuple[str, ...]]) -> ast.expr:
+    def replace(found: re.Match[str]) -> str:
+        star, name, kind = found.groups()
+        if kind is not None:
+            if kind not in KINDS:
+                raise PatternError(f"{text!r}: unknown kind {kind}")
+            kinds[name] = KINDS[kind]
+        return f"*{_REST}{name}" if star else f"{_VARIABLE}{name}"
+
+    try:
+        return ast.parse(_METAVARIABLE.sub(replace, text), mode="eval").body
+    except SyntaxError as error:
+        raise PatternError(f"{text!r} is not an expression") from error
+
+
+def _copy(node: ast.expr) -> ast.expr:
+    return ast.parse(ast.unparse(node), mode="eval").body
+
+
+def dotted_text(node: ast.AST) -> str | None:
+    """The dotted text of a chain of names, as it is written."""
+    if isinstance(node, ast.Name):
+        return None if node.id.startswith((_VARIABLE, _REST)) else node.id
+    if isinstance(node, ast.Attribute):
+        base = dotted_text(node.value)
+        return None if base is None else f"{base}.{node.attr}"
+    return None
+
+
+def _anchor(root: ast.expr, text: str) -> tuple[ast.Call, int]:
+    """The first call with a known name, and how deep it stands."""
+    pending: list[tuple[ast.AST, int]] = [(root, 0)]
+    while pending:
+        node, depth = pending.pop(0)
+        if isinstance(node, ast.Call) and (dotted_text(node.func) is not None or isinstance(node.func, ast.Attribute)):
+            return node, depth
+        pending.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+    raise PatternError(f"{text!r} has no call to look for")
+
+
+def _tails(call: ast.Call) -> list[str]:
+    """The words with which the calls end that this call of a pattern can match."""
+    dotted = dotted_text(call.func)
+    if dotted is None:
+        assert isinstance(call.func, ast.Attribute)
+        return [call.func.attr]
+    operation = by_function(expand(dotted))
+    if operation is None:
+        return [dotted.rpartition(".")[2]]
+    return [form.name for form in operation.forms]
+
+
+@dataclass(frozen=True)
+class _State:
+    variables: Mapping[str, Bound]
+    forms: tuple[tuple[Operation, Form, ast.Call], ...]
+
+    def bind(self, name: str, value: Bound) -> _State | None:
+        old = self.variables.get(name)
+        if old is None:
+            return _State({**self.variables, name: value}, self.forms)
+        return self if _same(old, value) else None
+
+    def used(self, operation: Operation, form: Form, call: ast.Call) -> _State:
+        return _State(self.variables, (*self.forms, (operation, form, call)))
+
+
+def _same(first: Bound, second: Bound) -> bool:
+    if isinstance(first, ast.AST) and isinstance(second, ast.AST):
+        return ast.dump(first) == ast.dump(second)
+    if isinstance(first, ast.AST) or isinstance(second, ast.AST):
+        return False
+    return [ast.dump(a) for a in first] == [ast.dump(b) for b in second]
+
+
+class _Matcher:
+    def __init__(self, model: FileModel, kinds: Mapping[str, tuple[str, ...]]) -> None:
+        self.model = model
+        self.kinds = kinds
+
+    def match(self, pattern: ast.AST, node: ast.AST, state: _State) -> _State | None:
+        if isinstance(pattern, ast.Name):
+            if pattern.id.startswith(_VARIABLE):
+                return self._variable(pattern.id[len(_VARIABLE) :], node, state)
+            return state if self.model.names.dotted(node) == expand(pattern.id) else None
+        if isinstance(pattern, ast.Call):
+            return self._call(pattern, node, state) if isinstance(node, ast.Call) else None
+        if isinstance(pattern, ast.Attribute) and dotted_text(pattern) is not None:
+            text = dotted_text(pattern)
+            assert text is not None
+            return state if self.model.names.dotted(node) == expand(text) else None
+        if isinstance(pattern, ast.Constant):
+            return state if _equal_constants(pattern, node) else None
+        if isinstance(pattern, ast.BinOp):
+            return self._operator(pattern, node, state)
+        if pattern.__class__ is not node.__class__:
+            return None
+        for name in pattern._fields:
+            if name == "ctx":
+                continue
+            result = self._field(getattr(pattern, name), getattr(node, name), state)
+            if result is None:
+                return None
+            state = result
+        return state
+
+    def _field(self, pattern: object, value: object, state: _State) -> _State | None:
+        if isinstance(pattern, ast.AST):
+            return self.match(pattern, value, state) if isinstance(value, ast.AST) else None
+        if isinstance(pattern, list):
+            if not isinstance(value, list) or len(pattern) != len(value):
+                return None
+            for inner, other in zip(pattern, value):
+                result = self._field(inner, other, state)
+                if result is None:
+                    return None
+                state = result
+            return state
+        return state if pattern == value else None
+
+    def _variable(self, name: str, node: ast.AST, state: _State) -> _State | None:
+        if not isinstance(node, ast.expr) or isinstance(node, ast.Starred):
+            return None
+        wanted = self.kinds.get(name)
+        if wanted is not None and not self.model.kinds.is_a(node, *wanted):
+            return None
+        return state.bind(name, node)
+
+    def _operator(self, pattern: ast.BinOp, node: ast.AST, state: _State) -> _State | None:
+        if not isinstance(node, ast.BinOp) or pattern.op.__class__ is not node.op.__class__:
+            return None
+        orders = [(node.left, node.right)]
+        if isinstance(pattern.op, (ast.Add, ast.Mult)):
+            orders.append((node.right, node.left))
+        for left, right in orders:
+            first = self.match(pattern.left, left, state)
+            second = None if first is None else self.match(pattern.right, right, first)
+            if second is not None:
+                return second
+        return None
+
+    def _call(self, pattern: ast.Call, node: ast.Call, state: _State) -> _State | None:
+        text = dotted_text(pattern.func)
+        if text is None:  # a method of a metavariable: `$x.backward()`
+            if not isinstance(pattern.func, ast.Attribute) or not isinstance(node.func, ast.Attribute):
+                return None
+            if pattern.func.attr != node.func.attr:
+                return None
+            bound = self.match(pattern.func.value, node.func.value, state)
+            return None if bound is None else self._arguments(pattern, None, None, node, None, bound)
+        wanted = expand(text)
+        operation = by_function(wanted)
+        dotted = self.model.names.dotted(node.func)
+        if operation is None:
+            return self._arguments(pattern, None, None, node, None, state) if dotted == wanted else None
+        form = self._form(operation, node, dotted)
+        if form is None:
+            return None
+        canonical = next(f for f in operation.forms if f.dotted == wanted)
+        return self._arguments(pattern, operation, canonical, node, form, state.used(operation, form, node))
+
+    def _form(self, operation: Operation, node: ast.Call, dotted: str | None) -> Form | None:
+        """Which spelling of an operation a call uses."""
+        for form in operation.forms:
+            if form.owner is None and form.dotted == dotted:
+                return form
+        if dotted is None and isinstance(node.func, ast.Attribute):
+            for form in operation.forms:
+                if form.owner is not None and form.name == node.func.attr:
+                    if self.model.kinds.is_a(node.func.value, form.owner):
+                        return form
+        return None
+
+    def _arguments(
+        self,
+        pattern: ast.Call,
+        operation: Operation | None,
+        pattern_form: Form | None,
+        node: ast.Call,
+        form: Form | None,
+        state: _State,
+    ) -> _State | None:
+        """Match the arguments by parameter where the parameters are known, else by position and keyword."""
+        if any(isinstance(argument, ast.Starred) for argument in node.args):
+            return None
+        if any(keyword.arg is None for keyword in node.keywords):
+            return None
+        rest_name: str | None = None
+        wanted: list[tuple[str | int, ast.expr]] = []
+        for index, argument in enumerate(pattern.args):
+            if isinstance(argument, ast.Starred):
+                assert isinstance(argument.value, ast.Name)
+                rest_name = argument.value.id[len(_REST) :]
+            else:
+                wanted.append((pattern_form.parameters[index] if pattern_form is not None else index, argument))
+        for keyword in pattern.keywords:
+            assert keyword.arg is not None
+            wanted.append((operation.parameter(keyword.arg) if operation is not None else keyword.arg, keyword.value))
+        given: list[tuple[str | int, ast.expr | ast.keyword]] = []
+        if form is not None and form.owner is not None:
+            assert isinstance(node.func, ast.Attribute)
+            given.append((form.parameters[0], node.func.value))
+            offset = 1
+        else:
+            offset = 0
+        for index, argument in enumerate(node.args):
+            if form is not None and operation is not None:
+                if index + offset >= len(form.parameters):
+                    return None
+                given.append((form.parameters[index + offset], argument))
+            else:
+                given.append((index, argument))
+        for keyword in node.keywords:
+            assert keyword.arg is not None
+            given.append((operation.parameter(keyword.arg) if operation is not None else keyword.arg, keyword))
+        for parameter, argument in wanted:
+            found = next((item for item in given if item[0] == parameter), None)
+            if found is None:
+                return None
+            given.remove(found)
+            value = found[1].value if isinstance(found[1], ast.keyword) else found[1]
+            result = self.match(argument, value, state)
+            if result is None:
+                return None
+            state = result
+        if rest_name is not None:
+            return state.bind(rest_name, [value for _, value in given])
+        return state if not given else None
+
+
+def _equal_constants(pattern: ast.Constant, node: ast.AST) -> bool:
+    if not isinstance(node, ast.Constant):
+        return False
+    if isinstance(pattern.value, bool) or isinstance(node.value, bool) or pattern.value is None:
+        return pattern.value is node.value
+    return bool(pattern.value == node.value)
+
+
+class _Writer(ast.NodeTransformer):
+    """Puts the names of the file into a template."""
+
+    def __init__(self, match: Match, model: FileModel) -> None:
+        self.match = match
+        self.model = model
+        self.imports: list[str] = []
+        self.failed = False
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - the name that ast.NodeVisitor looks for
+        text = dotted_text(node.func)
+        if text is None:
+            return self.generic_visit(node)
+        wanted = expand(text)
+        operation = by_function(wanted)
+        form = None if operation is None else self._choose(operation, node)
+        if form is not None and form.owner is not None:
+            return self._method(node, form)
+        self._check_rest(node, form)
+        node.func = self._spelled(form.dotted if form is not None else wanted)
+        node.args = [self.visit(argument) for argument in node.args]
+        node.keywords = [self.visit(keyword) for keyword in node.keywords]
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # noqa: N802
+        text = dotted_text(node)
+        return self.generic_visit(node) if text is None else self._spelled(expand(text))
+
+    def _choose(self, operation: Operation, template: ast.Call) -> Form | None:
+        """The spelling nearest to what the matched code uses: same module or method, the innermost call first."""
+        available = {(form.owner, form.module): form for form in operation.forms}
+        receiver_is_variable = bool(template.args) and isinstance(template.args[0], (ast.Name, ast.UnaryOp))
+        for _, used, _ in reversed(self.match.forms):
+            chosen = available.get((used.owner, used.module))
+            if chosen is not None and (chosen.owner is None or receiver_is_variable):
+                return chosen
+        return next((form for form in operation.forms if form.owner is None), None)
+
+    def _method(self, node: ast.Call, form: Form) -> ast.AST:
+        self._check_rest(node, form)
+        receiver = self.visit(node.args[0])
+        arguments = [self.visit(argument) for argument in node.args[1:]]
+        return ast.Call(ast.Attribute(receiver, form.name, ast.Load()), arguments, [self.visit(k) for k in node.keywords])
+
+    def _check_rest(self, node: ast.Call, form: Form | None) -> None:
+        """Positional arguments of the rest must mean the same in the new call."""
+        if form is None:
+            return
+        for index, argument in enumerate(node.args):
+            if not isinstance(argument, ast.Starred):
+                continue
+            assert isinstance(argument.value, ast.Name)
+            rest = self.match.variables.get(argument.value.id[len(_REST) :], ())
+            assert not isinstance(rest, ast.AST)
+            source = next((f for _, f, call in self.match.forms if any(r in _all_arguments(call) for r in rest)), None)
+            for offset, value in enumerate(rest):
+                if isinstance(value, ast.keyword):
+                    self.failed = self.failed or value.arg not in (*form.parameters, "axis", "keepdims")
+                    continue
+                position = index + offset
+                meant = None if source is None else source.parameters[min(position, len(source.parameters) - 1)]
+                if position >= len(form.parameters) or form.parameters[position] != meant:
+                    self.failed = True
+
+    def _spelled(self, dotted: str) -> ast.expr:
+        text, statement = self._spelling(dotted)
+        if statement is not None and statement not in self.imports:
+            self.imports.append(statement)
+        return ast.parse(text, mode="eval").body
+
+    def _spelling(self, dotted: str) -> tuple[str, str | None]:
+        """As the matched code says it where it can: `F.softmax` gives `F.log_softmax`."""
+        module = dotted.rpartition(".")[0]
+        for _, _, call in reversed(self.match.forms):
+            if isinstance(call.func, ast.Attribute) and self.model.names.dotted(call.func.value) == module:
+                return f"{ast.unparse(call.func.value)}.{dotted.rpartition('.')[2]}", None
+        return self.model.names.spell(dotted, self.match.node)
+
+
+def _all_arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:
+    return [*call.args, *call.keywords]
