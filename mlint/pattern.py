@@ -15,17 +15,17 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 from mlint.model import kinds as _kinds
-from mlint.model.libraries.operations import Form, Operation, by_function, by_method
+from mlint.model.libraries.operations import Form, Operation, by_function
 from mlint.model.names import expand
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
 
-Rest: TypeAlias = Sequence[Union[ast.expr, ast.keyword]]
-Bound: TypeAlias = Union[ast.expr, Rest]
+Rest: TypeAlias = Sequence[ast.expr | ast.keyword]
+Bound: TypeAlias = ast.expr | Rest
 
 _VARIABLE = "_mlint_v_"
 _REST = "_mlint_r_"
@@ -372,7 +372,7 @@ class _Writer(ast.NodeTransformer):
         self.imports: list[str] = []
         self.failed = False
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - the name that ast.NodeVisitor looks for
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         text = dotted_text(node.func)
         if text is None:
             return self.generic_visit(node)
@@ -387,7 +387,7 @@ class _Writer(ast.NodeTransformer):
         node.keywords = [self.visit(keyword) for keyword in node.keywords]
         return node
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         text = dotted_text(node)
         return self.generic_visit(node) if text is None else self._spelled(expand(text))
 
@@ -405,7 +405,9 @@ class _Writer(ast.NodeTransformer):
         self._check_rest(node, form)
         receiver = self.visit(node.args[0])
         arguments = [self.visit(argument) for argument in node.args[1:]]
-        return ast.Call(ast.Attribute(receiver, form.name, ast.Load()), arguments, [self.visit(k) for k in node.keywords])
+        return ast.Call(
+            ast.Attribute(receiver, form.name, ast.Load()), arguments, [self.visit(k) for k in node.keywords]
+        )
 
     def _check_rest(self, node: ast.Call, form: Form | None) -> None:
         """Positional arguments of the rest must mean the same in the new call."""

@@ -21,12 +21,13 @@ ZERO_GRAD = "zero_grad"
 UNKNOWN_SEED = "calls something named seed"
 
 SEEDING = frozenset(
-    "torch.manual_seed torch.cuda.manual_seed torch.cuda.manual_seed_all torch.random.manual_seed torch.seed numpy.random.seed "
-    "random.seed tensorflow.random.set_seed tensorflow.set_random_seed keras.utils.set_random_seed transformers.set_seed "
-    "transformers.trainer_utils.set_seed accelerate.utils.set_seed lightning.pytorch.seed_everything "
-    "lightning.seed_everything lightning.fabric.seed_everything ignite.utils.manual_seed monai.utils.set_determinism "
+    "torch.manual_seed torch.cuda.manual_seed torch.cuda.manual_seed_all torch.random.manual_seed torch.seed "
+    "numpy.random.seed random.seed tensorflow.random.set_seed tensorflow.set_random_seed keras.utils.set_random_seed "
+    "transformers.set_seed transformers.trainer_utils.set_seed transformers.enable_full_determinism "
+    "accelerate.utils.set_seed lightning.pytorch.seed_everything lightning.seed_everything "
+    "lightning.fabric.seed_everything ignite.utils.manual_seed monai.utils.set_determinism "
     "stable_baselines3.common.utils.set_random_seed cupy.random.seed mxnet.random.seed dgl.seed dgl.random.seed "
-    "transformers.enable_full_determinism torch_geometric.seed_everything sklearn.utils.check_random_state".split()
+    "torch_geometric.seed_everything".split()
 )
 
 

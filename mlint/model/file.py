@@ -76,7 +76,8 @@ class FileModel:
     @cached_property
     def is_script(self) -> bool:
         """Whether the file is an entry point: it has a main guard, or calls things at the top level of the module
-        and defines no more than it needs for that."""
+        and defines no more than it needs for that.
+        """
         if self.flow.main_guard() is not None:
             return True
         if os.path.basename(self.source.path) == "__init__.py":

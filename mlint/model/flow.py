@@ -12,7 +12,18 @@ from collections.abc import Iterator
 
 from mlint.model.kinds import DATA_LOADER, LIGHTNING_MODULE, TF_DATASET, Kinds
 from mlint.model.names import Names
-from mlint.model.tree import FUNCTIONS, LOOPS, FunctionNode, LoopNode, Tree, children, suites, walk, walk_scope, walk_statements
+from mlint.model.tree import (
+    FUNCTIONS,
+    LOOPS,
+    FunctionNode,
+    LoopNode,
+    Tree,
+    children,
+    suites,
+    walk,
+    walk_scope,
+    walk_statements,
+)
 
 NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
 _GRAD_MODES = NO_GRAD | {"torch.set_grad_enabled", "torch.autograd.grad_mode.set_grad_enabled"}
@@ -25,12 +36,15 @@ _COMPILERS = frozenset(
     "torch.compile torch.jit.script torch.jit.trace torch.vmap torch.func.vmap tensorflow.function equinox.filter_jit "
     "triton.jit cython.compile taichi.kernel taichi.func flax.nnx.jit".split()
 )
-_VERSION_WORDS = re.compile(r"version|hasattr|_available\b|is_available_|^sys\.|LooseVersion|parse_version|compat", re.IGNORECASE)
-_EVERY_N = re.compile(r"log|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|wandb|writer|every", re.IGNORECASE)
+_VERSION_WORDS = re.compile(r"version|hasattr|is_\w+_available|compat", re.IGNORECASE)
+_EVERY_N = re.compile(
+    r"log|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|wandb|writer|every", re.IGNORECASE
+)
 _COMPATIBILITY_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError"})
 _THROUGH = frozenset(
-    {"enumerate", "zip", "tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.notebook.tqdm", "tqdm.trange", "itertools.islice", "iter", "list", "reversed"}
-)  # fmt: skip
+    "enumerate zip tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm.std.tqdm tqdm.asyncio.tqdm_asyncio itertools.islice "
+    "iter list reversed".split()
+)
 
 
 class Flow:
@@ -187,7 +201,11 @@ class Flow:
                 call = decorator.func if isinstance(decorator, ast.Call) else decorator
                 if self.names.dotted(call) in _COMPILERS:
                     return True
-                if isinstance(decorator, ast.Call) and self.names.dotted(call) == "functools.partial" and decorator.args:
+                if (
+                    isinstance(decorator, ast.Call)
+                    and self.names.dotted(call) == "functools.partial"
+                    and decorator.args
+                ):
                     if self.names.dotted(decorator.args[0]) in _COMPILERS:
                         return True
             if self._compiled_by_call(function):
@@ -282,7 +300,8 @@ class Flow:
 
     def uses_after(self, name: str, statement: ast.stmt) -> list[ast.Name]:
         """The reads of a name that can come after a statement in its scope: what follows it, and in a loop the rest of
-        the loop's body."""
+        the loop's body.
+        """
         found: list[ast.Name] = []
         current: ast.AST = statement
         scope = self.tree.scope(statement)

@@ -418,7 +418,13 @@ class Kinds:
             return Kind(TENSOR if dotted.startswith("torch.") else dotted)
         if dotted in ("jax.numpy.ndarray", "jaxlib.xla_extension.ArrayImpl", "chex.Array", "jax.typing.ArrayLike"):
             return Kind(JAX_ARRAY) if dotted != "jax.typing.ArrayLike" else UNKNOWN
-        if dotted in ("pandas.DataFrame", "pandas.Series", "tensorflow.Tensor", "tensorflow.data.Dataset", "torch.device"):
+        if dotted in (
+            "pandas.DataFrame",
+            "pandas.Series",
+            "tensorflow.Tensor",
+            "tensorflow.data.Dataset",
+            "torch.device",
+        ):
             return Kind(dotted)
         if dotted == "torch.optim.Optimizer":
             return Kind(OPTIMIZER)

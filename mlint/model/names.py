@@ -70,8 +70,8 @@ CONVENTIONS = {
 """The abbreviations that rule files may use in patterns and triggers."""
 
 BUILTINS = frozenset(
-    "open sum min max any all len range enumerate zip map filter sorted reversed list tuple set dict float int bool str "
-    "print abs round isinstance getattr setattr hasattr type iter next super".split()
+    "open sum min max any all len range enumerate zip map filter sorted reversed list tuple set dict float int bool "
+    "str print abs round isinstance getattr setattr hasattr type iter next super".split()
 )
 
 
@@ -95,7 +95,16 @@ def _without_defining_module(dotted: str) -> str:
     """``torch.optim.adam.Adam`` is ``torch.optim.Adam``, ``torch.nn.loss.L1Loss`` is ``torch.nn.L1Loss``."""
     parts = dotted.split(".")
     if len(parts) == 4 and parts[1] in ("optim", "nn") and parts[2].islower() and parts[3][:1].isupper():
-        if parts[2] not in ("utils", "functional", "init", "parallel", "quantized", "intrinsic", "lr_scheduler", "attention"):
+        if parts[2] not in (
+            "utils",
+            "functional",
+            "init",
+            "parallel",
+            "quantized",
+            "intrinsic",
+            "lr_scheduler",
+            "attention",
+        ):
             return f"torch.{parts[1]}.{parts[3]}"
     return dotted
 
@@ -210,7 +219,11 @@ class Names:
                     meanings.add(canonical(binding.imported))
                 elif binding.how == "assign" and _is_none(binding.value):
                     continue  # `except ImportError: torch = None`
-                elif binding.how == "assign" and not binding.path and isinstance(binding.value, (ast.Name, ast.Attribute)):
+                elif (
+                    binding.how == "assign"
+                    and not binding.path
+                    and isinstance(binding.value, (ast.Name, ast.Attribute))
+                ):
                     meanings.add(self.dotted(binding.value))
                 else:
                     return None

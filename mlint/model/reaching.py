@@ -76,7 +76,11 @@ class _Walk:
             if isinstance(inner, ast.NamedExpr) and inner in self.by_node and _before(inner, node):
                 self._add(inner)
                 return self.result
-        if isinstance(child, (ast.For, ast.AsyncFor)) and child in self.by_node and _is_below(self.tree, node, child.target):
+        if (
+            isinstance(child, (ast.For, ast.AsyncFor))
+            and child in self.by_node
+            and _is_below(self.tree, node, child.target)
+        ):
             self._add(child)
             return self.result
         if not self._outwards(child, node):
@@ -126,11 +130,7 @@ class _Walk:
                 self._later(parent.body)
             else:
                 self._partly(parent.body)
-        elif isinstance(parent, (ast.With, ast.AsyncWith)):
-            if parent in self.by_node:
-                self._add(parent)
-                return True
-        elif isinstance(parent, ast.ExceptHandler):
+        elif isinstance(parent, (ast.With, ast.AsyncWith)) or isinstance(parent, ast.ExceptHandler):
             if parent in self.by_node:
                 self._add(parent)
                 return True
@@ -185,7 +185,11 @@ class _Walk:
                 return True
             return False
         if isinstance(statement, (ast.If, ast.Match)):
-            arms = [statement.body, statement.orelse] if isinstance(statement, ast.If) else [c.body for c in statement.cases]
+            arms = (
+                [statement.body, statement.orelse]
+                if isinstance(statement, ast.If)
+                else [c.body for c in statement.cases]
+            )
             if isinstance(statement, ast.If) and self._inside(statement.test):
                 return True
             surely = [self._block(arm) for arm in arms]

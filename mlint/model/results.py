@@ -6,7 +6,6 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
     from mlint.model.kinds import Kind, Kinds
 
@@ -29,7 +28,15 @@ _DTYPE_NAMES = {
     "torch.long": "int64",
     "torch.int": "int32",
 }
-_STRINGS = {"f4": "float32", "f8": "float64", "i4": "int32", "i8": "int64", "u1": "uint8", "float": "float64", "int": "int64"}
+_STRINGS = {
+    "f4": "float32",
+    "f8": "float64",
+    "i4": "int32",
+    "i8": "int64",
+    "u1": "uint8",
+    "float": "float64",
+    "int": "int64",
+}
 
 
 def parse(spec: str, receiver: Kind | None = None) -> Kind:
@@ -131,10 +138,18 @@ def _ufunc(kinds: Kinds, node: ast.Call, name: str) -> Kind:
     dimensions = [operand.ndim for operand in arrays]
     ndim = None if None in dimensions else max(d for d in dimensions if d is not None)
     last = name.rpartition(".")[2]
-    if last.startswith("is") or last in ("greater", "less", "equal", "not_equal", "greater_equal", "less_equal") or "logical" in last:
+    if (
+        last.startswith("is")
+        or last in ("greater", "less", "equal", "not_equal", "greater_equal", "less_equal")
+        or "logical" in last
+    ):
         return replace(arrays[0], ndim=ndim, dtype="bool")
     dtype = arrays[0].dtype if all(operand.dtype == arrays[0].dtype for operand in arrays) else None
-    if dtype is not None and dtype not in _FLOATS and last not in ("abs", "absolute", "negative", "maximum", "minimum", "where"):
+    if (
+        dtype is not None
+        and dtype not in _FLOATS
+        and last not in ("abs", "absolute", "negative", "maximum", "minimum", "where")
+    ):
         dtype = None
     return replace(arrays[0], ndim=ndim, dtype=dtype)
 
@@ -168,7 +183,21 @@ def _product(kinds: Kinds, node: ast.Call, receiver: Kind | None) -> Kind:
 
 
 _SHAPED = frozenset({"zeros", "ones", "empty", "full"})
-_LIKE = frozenset({"zeros_like", "ones_like", "empty_like", "full_like", "copy", "sort", "flip", "roll", "asarray", "array", "ascontiguousarray"})
+_LIKE = frozenset(
+    {
+        "zeros_like",
+        "ones_like",
+        "empty_like",
+        "full_like",
+        "copy",
+        "sort",
+        "flip",
+        "roll",
+        "asarray",
+        "array",
+        "ascontiguousarray",
+    }
+)
 
 
 def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Kind:
@@ -202,7 +231,9 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
         ndim = 1
         if not explicit:
             parts = {kinds.of(argument).name for argument in node.args}
-            dtype = "int64" if parts <= {"int"} else ("float64" if "float" in parts and parts <= {"int", "float"} else None)
+            dtype = (
+                "int64" if parts <= {"int"} else ("float64" if "float" in parts and parts <= {"int", "float"} else None)
+            )
     elif last in ("linspace", "logspace", "geomspace"):
         ndim = 1 if len(node.args) <= 3 else None
         dtype = dtype if explicit else "float64"
@@ -231,7 +262,10 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
         ndim, dtype = receiver.ndim, receiver.dtype
     elif last == "argsort" and receiver is not None:
         ndim, dtype = receiver.ndim, "int64"
-    elif last in ("concatenate", "hstack", "append", "cumsum", "cumprod", "sort", "argsort", "permutation") and first is not None:
+    elif (
+        last in ("concatenate", "hstack", "append", "cumsum", "cumprod", "sort", "argsort", "permutation")
+        and first is not None
+    ):
         source = kinds.of(first)
         if source.is_a(NDARRAY) and last in ("cumsum", "cumprod", "sort", "argsort"):
             ndim = source.ndim
@@ -272,7 +306,19 @@ def _tensor(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str, kind
             return replace(kind, ndim=len(node.args))
     if last in ("arange", "linspace", "randperm") and receiver is None:
         return replace(kind, ndim=1)
-    if receiver is not None and last in ("to", "cuda", "cpu", "float", "double", "half", "long", "int", "detach", "clone", "contiguous"):
+    if receiver is not None and last in (
+        "to",
+        "cuda",
+        "cpu",
+        "float",
+        "double",
+        "half",
+        "long",
+        "int",
+        "detach",
+        "clone",
+        "contiguous",
+    ):
         return replace(kind, ndim=receiver.ndim)
     if last in ("flatten",) and not node.args and receiver is not None:
         return replace(kind, ndim=1)
@@ -348,7 +394,9 @@ def subscript(kinds: Kinds, node: ast.Subscript) -> Kind:
             return Kind(DATAFRAME)
         if isinstance(index, ast.BinOp) and isinstance(index.op, (ast.BitAnd, ast.BitOr)):
             return Kind(DATAFRAME)  # masks combined
-        if kinds.of(index).is_a(SERIES, DATAFRAME) or (kinds.of(index).is_a(NDARRAY) and kinds.of(index).dtype == "bool"):
+        if kinds.of(index).is_a(SERIES, DATAFRAME) or (
+            kinds.of(index).is_a(NDARRAY) and kinds.of(index).dtype == "bool"
+        ):
             return Kind(DATAFRAME)
         if isinstance(index, ast.UnaryOp) and isinstance(index.op, ast.Invert):
             return Kind(DATAFRAME)
@@ -371,7 +419,9 @@ def subscript(kinds: Kinds, node: ast.Subscript) -> Kind:
         ndim = _indexed_dimensions(kinds, index, receiver.ndim)
         if ndim == 0:
             return SCALAR
-        plain_slices = isinstance(index, ast.Slice) or (isinstance(index, ast.Tuple) and any(isinstance(e, ast.Slice) for e in index.elts))
+        plain_slices = isinstance(index, ast.Slice) or (
+            isinstance(index, ast.Tuple) and any(isinstance(e, ast.Slice) for e in index.elts)
+        )
         if ndim is None and not plain_slices and not kinds.of(index).is_a(NDARRAY):
             return UNKNOWN if receiver.ndim is None else replace(receiver, ndim=None)
         return replace(receiver, ndim=ndim)
@@ -402,7 +452,9 @@ def _indexed(kinds: Kinds, node: ast.Subscript) -> Kind:
     index = node.slice
     if isinstance(index, ast.Tuple) and len(index.elts) == 2:
         rows, columns = index.elts
-        many_rows = isinstance(rows, (ast.Slice, ast.Compare, ast.List, ast.BinOp)) or kinds.of(rows).is_a(SERIES, "numpy.ndarray")
+        many_rows = isinstance(rows, (ast.Slice, ast.Compare, ast.List, ast.BinOp)) or kinds.of(rows).is_a(
+            SERIES, "numpy.ndarray"
+        )
         if many_rows and isinstance(columns, (ast.Slice, ast.List)):
             return Kind(DATAFRAME)
         if many_rows and isinstance(columns, ast.Constant):
@@ -451,7 +503,20 @@ def _is_loop_index(kinds: Kinds, node: ast.expr) -> bool:
 
 def arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
     """The kind of ``left op right``."""
-    from mlint.model.kinds import DATAFRAME, FLOAT, INT, JAX_ARRAY, NDARRAY, SCALAR, SERIES, STR, TENSOR, TF_TENSOR, UNKNOWN, Kind
+    from mlint.model.kinds import (
+        DATAFRAME,
+        FLOAT,
+        INT,
+        JAX_ARRAY,
+        NDARRAY,
+        SCALAR,
+        SERIES,
+        STR,
+        TENSOR,
+        TF_TENSOR,
+        UNKNOWN,
+        Kind,
+    )
 
     if left.name == "never" or right.name == "never":
         other = right if left.name == "never" else left
@@ -491,7 +556,9 @@ def _array_arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
         return UNKNOWN
     if not both and other.name not in ("int", "float", "bool", "scalar", "list", "tuple"):
         return Kind(NDARRAY) if other.known or not other.known else UNKNOWN
-    ndim = array.ndim if not both else (None if None in (left.ndim, right.ndim) else max(left.ndim or 0, right.ndim or 0))
+    ndim = (
+        array.ndim if not both else (None if None in (left.ndim, right.ndim) else max(left.ndim or 0, right.ndim or 0))
+    )
     dtype: str | None = None
     if both and left.dtype == right.dtype:
         dtype = left.dtype
@@ -514,5 +581,3 @@ def _argument(node: ast.Call, name: str) -> ast.expr | None:
 
 def _is_true(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is True
-
-

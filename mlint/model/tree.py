@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
-FunctionNode: TypeAlias = Union[ast.FunctionDef, ast.AsyncFunctionDef]
-LoopNode: TypeAlias = Union[ast.For, ast.AsyncFor, ast.While]
+FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+LoopNode: TypeAlias = ast.For | ast.AsyncFor | ast.While
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

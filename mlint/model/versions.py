@@ -12,7 +12,12 @@ from collections.abc import Mapping
 
 _CLAUSE = re.compile(r"(===|==|~=|!=|<=|>=|<|>)\s*v?(\d+(?:\.\d+)*)")
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*?)\s*(?:;.*)?(?:#.*)?$")
-_DISTRIBUTIONS = {"scikit-learn": "sklearn", "tensorflow-cpu": "tensorflow", "xgboost-cpu": "xgboost", "lightning": "lightning"}
+_DISTRIBUTIONS = {
+    "scikit-learn": "sklearn",
+    "tensorflow-cpu": "tensorflow",
+    "xgboost-cpu": "xgboost",
+    "lightning": "lightning",
+}
 
 Version = tuple[int, ...]
 _UNBOUNDED: Version = (1 << 30,)
@@ -28,7 +33,8 @@ def parse(text: str) -> Version:
 
 def interval(text: str) -> tuple[Version, Version] | None:
     """The lowest and the highest version of a target such as ``2.6``, ``>=2.1,<3`` or ``~=1.4``; None if unbounded
-    on both sides or not understood."""
+    on both sides or not understood.
+    """
     stripped = text.strip()
     if re.fullmatch(r"v?\d+(\.\d+)*", stripped):
         version = parse(stripped.lstrip("v"))
@@ -43,7 +49,14 @@ def interval(text: str) -> tuple[Version, Version] | None:
             low = max(low, version)
         elif operator == "~=":
             low = max(low, version)
-            high = min(high, (*version[: max(len(number.split(".")) - 1, 1)][:-1], version[max(len(number.split(".")) - 2, 0)], 1 << 30))
+            high = min(
+                high,
+                (
+                    *version[: max(len(number.split(".")) - 1, 1)][:-1],
+                    version[max(len(number.split(".")) - 2, 0)],
+                    1 << 30,
+                ),
+            )
         elif operator == "<=":
             high = min(high, version)
         elif operator == "<":

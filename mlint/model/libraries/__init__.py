@@ -46,7 +46,7 @@ ROOTS = tuple(_MODULES)
 """The top-level packages that the tables know."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def table(root: str) -> ModuleType | None:
     """The table module for a top-level package, or None."""
     name = _MODULES.get(root)

@@ -10,7 +10,10 @@ FUNCTIONS: dict[str, str] = {
 }
 
 CLASSES: dict[str, tuple[str, ...]] = {
-    **{f"xgboost.{name}": (ESTIMATOR,) for name in ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")},
+    **{
+        f"xgboost.{name}": (ESTIMATOR,)
+        for name in ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
+    },
     **{f"lightgbm.{name}": (ESTIMATOR,) for name in ("LGBMClassifier", "LGBMRegressor", "LGBMRanker", "LGBMModel")},
     **{f"catboost.{name}": (ESTIMATOR,) for name in ("CatBoostClassifier", "CatBoostRegressor", "CatBoost")},
     "xgboost.DMatrix": ("xgboost.DMatrix",),

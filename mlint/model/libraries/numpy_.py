@@ -78,7 +78,9 @@ CLASSES: dict[str, tuple[str, ...]] = {"h5py.File": ("h5py.Group",)}
 
 METHODS: dict[str, dict[str, str]] = {
     "numpy.ndarray": {
-        **returning("numpy.ndarray", "reshape ravel flatten transpose swapaxes squeeze repeat take round_ nonzero_ argsort"),
+        **returning(
+            "numpy.ndarray", "reshape ravel flatten transpose swapaxes squeeze repeat take round_ nonzero_ argsort"
+        ),
         **returning("same", "copy astype clip conj conjugate round byteswap cumsum cumprod view argpartition"),
         **returning("numpy.reduction", "sum prod mean std var min max argmin argmax all any ptp trace"),
         "dot": "numpy.product",

@@ -44,7 +44,8 @@ METHODS: dict[str, dict[str, str]] = {
             "from_dict combine_first update_ unstack_",
         ),
         **returning(
-            "pandas.Series", "sum mean median min max std var count nunique any all duplicated idxmax idxmin memory_usage"
+            "pandas.Series",
+            "sum mean median min max std var count nunique any all duplicated idxmax idxmin memory_usage",
         ),
         **returning("pandas.GroupBy", "groupby resample"),
         **returning("pandas.Rolling", "rolling expanding ewm"),

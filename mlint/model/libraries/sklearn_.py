@@ -19,7 +19,7 @@ _SPLITTERS = frozenset(
 )
 
 
-def FAMILIES(dotted: str) -> tuple[str, ...] | None:  # noqa: N802 - tables are written in capitals
+def FAMILIES(dotted: str) -> tuple[str, ...] | None:
     """The families of a class of scikit-learn and of the libraries that follow its interface, by its name."""
     root, _, _ = dotted.partition(".")
     name = dotted.rpartition(".")[2]

@@ -40,7 +40,7 @@ FUNCTIONS: dict[str, str] = {
 }
 
 
-def FAMILIES(dotted: str) -> tuple[str, ...] | None:  # noqa: N802 - tables are written in capitals
+def FAMILIES(dotted: str) -> tuple[str, ...] | None:
     """The families of a class of Keras, by its name."""
     module, _, name = dotted.rpartition(".")
     if not name[:1].isupper():

@@ -75,7 +75,7 @@ _NOT_MODULES = frozenset({"Parameter", "Buffer", "UninitializedParameter", "Para
 _LOSS_SUFFIX = "Loss"
 
 
-def FAMILIES(dotted: str) -> tuple[str, ...] | None:  # noqa: N802 - tables are written in capitals
+def FAMILIES(dotted: str) -> tuple[str, ...] | None:
     """The families of a class of torch, by its name."""
     module, _, name = dotted.rpartition(".")
     if not name[:1].isupper():

@@ -5,7 +5,7 @@ from __future__ import annotations
 FUNCTIONS: dict[str, str] = {"transformers.pipeline": "transformers.Pipeline"}
 
 
-def FAMILIES(dotted: str) -> tuple[str, ...] | None:  # noqa: N802 - tables are written in capitals
+def FAMILIES(dotted: str) -> tuple[str, ...] | None:
     """The families of a class of transformers, by its name."""
     root, _, name = dotted.rpartition(".")
     if not root.startswith("transformers") or not name[:1].isupper():
@@ -18,6 +18,6 @@ def FAMILIES(dotted: str) -> tuple[str, ...] | None:  # noqa: N802 - tables are 
         return ("transformers.Trainer",)
     if name.startswith(("TF", "Flax")):
         return None
-    if name.endswith("Model") or "ModelFor" in name or "For" in name[1:] or name.endswith("HeadModel"):
+    if name.endswith("Model") or "For" in name[1:]:
         return ("transformers.PreTrainedModel", "torch.nn.Module")
     return None

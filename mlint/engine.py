@@ -1,0 +1,330 @@
+"""One walk over a file.
+
+The triggers of all active rules become tables, once. A file is walked once, with an explicit stack; each node is looked
+up by its type and its last word. What is found is handed, in the order of the file, to the rules that asked for it.
+The cost of a file therefore depends on how much of it matches, not on how many rules there are.
+"""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlint.finding import Finding, Location
+from mlint.model.file import FileModel
+from mlint.model.project import Project
+from mlint.model.tree import CHILD_FIELDS, position
+from mlint.model.versions import Versions
+from mlint.registry import Index, RuleEntry, load_rule
+from mlint.rule.context import Context, Options
+from mlint.source import Source, SourceError
+
+if TYPE_CHECKING:
+    from mlint.rule import Rule
+
+LIBRARY_WORDS: Mapping[str, tuple[str, ...]] = {
+    "torch": ("torch", "lightning", "accelerate"),
+    "torchvision": ("torchvision",),
+    "lightning": ("lightning",),
+    "numpy": ("numpy",),
+    "scipy": ("scipy",),
+    "pandas": ("pandas",),
+    "sklearn": ("sklearn", "imblearn", "dask_ml"),
+    "tensorflow": ("tensorflow",),
+    "keras": ("keras", "tensorflow"),
+    "jax": ("jax",),
+    "transformers": ("transformers",),
+    "xgboost": ("xgboost",),
+    "lightgbm": ("lightgbm",),
+    "rapids": ("cudf", "cuml", "cupy"),
+    "dask": ("dask", "distributed"),
+    "ray": ("ray",),
+    "polars": ("polars",),
+}
+"""Library → words of which one must stand in a file that uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InternalError:
+    """A rule that raised: a defect of mlint, not of the file."""
+
+    code: str
+    path: str
+    message: str
+    details: str = ""
+
+
+@dataclass
+class Report:
+    """What came of checking one file.
+
+    Attributes:
+        findings: sorted; their fixes are not built yet.
+        errors: rules that raised.
+        timings: code → seconds, if asked for.
+        dependencies: other files whose content mattered.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    errors: list[InternalError] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What the settings say that the engine needs to know.
+
+    Attributes:
+        targets: library → targeted version.
+        root: the folder of the project's dependency files; None to look at none.
+        roots: folders from which first-party modules are imported.
+        seed: the value that fixes put where a seed is missing.
+        line_length: the width that rewritten code keeps.
+        project: whether other files of the project may be read.
+        timing: measure each rule.
+    """
+
+    targets: Mapping[str, str] = field(default_factory=dict)
+    root: str | None = None
+    roots: tuple[str, ...] = ()
+    seed: int = 0
+    line_length: int = 88
+    project: bool = True
+    timing: bool = False
+
+
+_Entries = tuple[RuleEntry, ...]
+
+
+class _Tables:
+    """The triggers of a set of rules, by what they are looked up with."""
+
+    def __init__(self, entries: Sequence[RuleEntry]) -> None:
+        collected: dict[str, dict[str, list[RuleEntry]]] = {}
+        for entry in entries:
+            for table, word in entry.channels:
+                collected.setdefault(table, {}).setdefault(word, []).append(entry)
+
+        def finished(table: str) -> dict[str, _Entries]:
+            return {word: tuple(found) for word, found in collected.get(table, {}).items()}
+
+        self.calls = finished("call")
+        self.attributes = finished("attribute")
+        self.imports = finished("import")
+        self.nodes: dict[type, _Entries] = {getattr(ast, word): found for word, found in finished("node").items()}
+        self.module: _Entries = finished("module").get("", ())
+        words: set[str] = set()
+        for entry in entries:
+            for library in entry.libraries:
+                words.update(LIBRARY_WORDS.get(library, (library,)))
+        self.gate = tuple(sorted(words))
+        self.ungated = any(not entry.libraries for entry in entries)
+
+    def passes(self, text: str) -> bool:
+        """Whether any rule can have something to say about a text."""
+        return self.ungated or any(word in text for word in self.gate)
+
+    def candidates(self, module: ast.Module) -> list[tuple[ast.AST, _Entries]]:
+        """The nodes that some rule may want, with those rules, in the order of the file."""
+        found: list[tuple[ast.AST, _Entries]] = []
+        calls, attributes, imports, nodes = self.calls, self.attributes, self.imports, self.nodes
+        renamed: dict[str, str] = {}
+        fields = CHILD_FIELDS
+        call_type, attribute_type, name_type, constant_type = ast.Call, ast.Attribute, ast.Name, ast.Constant
+        stack: list[ast.AST] = [module]
+        pop, push, extend = stack.pop, stack.append, stack.extend
+        while stack:
+            node = pop()
+            node_type = node.__class__
+            if node_type is name_type or node_type is constant_type:
+                continue
+            if node_type is call_type:
+                func = node.func  # type: ignore[attr-defined]
+                func_type = func.__class__
+                if func_type is attribute_type:
+                    hit = calls.get(func.attr)
+                elif func_type is name_type:
+                    hit = calls.get(func.id)
+                else:
+                    hit = None
+                if hit is not None:
+                    found.append((node, hit))
+            elif node_type is attribute_type:
+                hit = attributes.get(node.attr)  # type: ignore[attr-defined]
+                if hit is not None:
+                    found.append((node, hit))
+            elif node_type is ast.ImportFrom:
+                self._imported(node, found, renamed)  # type: ignore[arg-type]
+                continue
+            if node_type in nodes:
+                found.append((node, nodes[node_type]))
+            single, many = fields[node_type]
+            for name in single:
+                child = getattr(node, name)
+                if child is not None:
+                    push(child)
+            for name in many:
+                extend(getattr(node, name))
+        if renamed:
+            self._renamed(module, renamed, found)
+        if imports or len(found) > 1:
+            found.sort(key=_place)
+        if self.module:
+            found.append((module, self.module))
+        return found
+
+    def _imported(self, node: ast.ImportFrom, found: list[tuple[ast.AST, _Entries]], renamed: dict[str, str]) -> None:
+        hits: list[RuleEntry] = []
+        for alias in node.names:
+            for entry in self.imports.get(alias.name, ()):
+                if entry not in hits:
+                    hits.append(entry)
+            local = alias.asname or alias.name
+            if alias.name in self.attributes or (local != alias.name and alias.name in self.calls):
+                renamed[local] = alias.name
+        if hits:
+            found.append((node, tuple(hits)))
+
+    def _renamed(self, module: ast.Module, renamed: Mapping[str, str], found: list[tuple[ast.AST, _Entries]]) -> None:
+        """Uses of names that an import gave them: `from torch import load as read`; `autocast` uncalled."""
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                original = renamed.get(node.func.id)
+                if original is not None and original != node.func.id and original in self.calls:
+                    found.append((node, self.calls[original]))
+            if isinstance(node, ast.Name) and node.id in renamed and isinstance(node.ctx, ast.Load):
+                hit = self.attributes.get(renamed[node.id])
+                if hit is not None:
+                    found.append((node, hit))
+
+
+def _place(item: tuple[ast.AST, _Entries]) -> tuple[int, int]:
+    return position(item[0])
+
+
+class Engine:
+    """Checks files.
+
+    Args:
+        index: all rules.
+        options: what the settings say.
+    """
+
+    def __init__(self, index: Index, *, options: EngineOptions | None = None) -> None:
+        self.index = index
+        self.options = options if options is not None else EngineOptions()
+        self._tables: dict[frozenset[str], _Tables] = {}
+        self._rules: dict[str, Rule] = {}
+        self._project = Project(self.options.roots) if self.options.project else None
+        self._versions = Versions(self.options.targets, self.options.root)
+        self._rule_options = Options(
+            self.options.targets, self.options.root, self.options.seed, self.options.line_length
+        )
+
+    def check(
+        self,
+        source: Source,
+        codes: frozenset[str],
+        *,
+        tree: ast.Module | None = None,
+        explicit: bool = True,
+    ) -> Report:
+        """All findings in a file.
+
+        Args:
+            source: the file.
+            codes: the codes of the rules that are on.
+            tree: its tree, if somebody has parsed it already.
+            explicit: the file was named by the user; it is parsed, and syntax errors are reported, even where no rule
+                can have anything to say about it.
+        """
+        tables = self._tables.get(codes)
+        if tables is None:
+            active = [entry for entry in self.index.entries if entry.code in codes]
+            tables = self._tables[codes] = _Tables([entry for entry in active if entry.class_name])
+        relevant = tables.passes(source.text)
+        if not relevant and not explicit:
+            return Report()
+        if tree is None:
+            try:
+                tree = source.parse()
+            except SourceError as error:
+                return Report([_syntax_error(source, error)] if "ML000" in codes else [])
+        if not relevant:
+            return Report()
+        return self._run(source, tree, tables)
+
+    def _run(self, source: Source, tree: ast.Module, tables: _Tables) -> Report:
+        report = Report()
+        candidates = tables.candidates(tree)
+        if not candidates:
+            return report
+        model = FileModel(source, tree, self._project)
+        context = Context(model, self._rule_options, self._versions)
+        failed: set[str] = set()
+        seen: set[tuple[str, Location, Location, str]] = set()
+        present: dict[tuple[str, ...], bool] = {}
+        text = source.text
+        clock: Callable[[], float] | None = time.perf_counter if self.options.timing else None
+        for node, entries in candidates:
+            for entry in entries:
+                if entry.code in failed:
+                    continue
+                libraries = entry.libraries
+                if libraries not in present:
+                    words = [word for library in libraries for word in LIBRARY_WORDS.get(library, (library,))]
+                    present[libraries] = not words or any(word in text for word in words)
+                if not present[libraries]:
+                    continue
+                started = clock() if clock is not None else 0.0
+                try:
+                    for finding in self._findings(entry, node, context):
+                        key = (finding.code, finding.start, finding.end, finding.message)
+                        if key not in seen:
+                            seen.add(key)
+                            report.findings.append(finding)
+                except Exception as error:  # a rule that raises costs that rule on that file
+                    failed.add(entry.code)
+                    report.errors.append(_internal_error(entry.code, source.path, error))
+                if clock is not None:
+                    report.timings[entry.code] = report.timings.get(entry.code, 0.0) + clock() - started
+        if failed:
+            report.findings = [finding for finding in report.findings if finding.code not in failed]
+        report.findings.sort(key=lambda finding: finding.sort_key)
+        report.dependencies = tuple(sorted(model.dependencies))
+        return report
+
+    def _findings(self, entry: RuleEntry, node: ast.AST, context: Context) -> list[Finding]:
+        rule = self._rules.get(entry.code)
+        if rule is None:
+            rule = self._rules[entry.code] = load_rule(entry)
+        if not rule.wants(node, context.model):
+            return []
+        context.rule = rule
+        found = list(rule.check(node, context))
+        if found and rule.version_guards and not isinstance(node, ast.Module) and context.flow.version_guarded(node):
+            return []
+        return found
+
+
+def _syntax_error(source: Source, error: SourceError) -> Finding:
+    place = error.location or Location(1, 1)
+    return Finding(
+        path=source.path,
+        start=place,
+        end=place,
+        code="ML000",
+        name="syntax-error",
+        message=f"not read: {error.message}",
+        severity="error",
+    )
+
+
+def _internal_error(code: str, path: str, error: Exception) -> InternalError:
+    import traceback
+
+    return InternalError(code, path, f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -1,0 +1,200 @@
+"""What a rule can ask and make while it looks at one file."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mlint.finding import Edit, Finding, Fix, Safety
+from mlint.model.versions import Versions
+from mlint.rule.edits import Edits
+
+if TYPE_CHECKING:
+    from mlint.model.effects import Effects
+    from mlint.model.file import FileModel
+    from mlint.model.flow import Flow
+    from mlint.model.kinds import Kinds
+    from mlint.model.names import Names
+    from mlint.model.reaching import Reaching
+    from mlint.model.tree import Tree
+    from mlint.rule.base import Rule
+    from mlint.source import Source
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the settings say that rules need to know.
+
+    Attributes:
+        targets: library → targeted version or range.
+        root: folder of the project's dependency files.
+        seed: the value that fixes put where a seed is missing.
+        line_length: the width that rewritten code keeps.
+    """
+
+    targets: Mapping[str, str] = field(default_factory=dict)
+    root: str | None = None
+    seed: int = 0
+    line_length: int = 88
+
+
+class Context:
+    """One file, as a rule sees it.
+
+    Attributes:
+        model: everything that is known about the file.
+        options: what the settings say.
+        rule: the rule that is looking.
+    """
+
+    def __init__(self, model: FileModel, options: Options, versions: Versions | None = None) -> None:
+        self.model = model
+        self.options = options
+        self.versions = versions if versions is not None else Versions(options.targets, options.root)
+        self.rule: Rule | None = None
+
+    # What the code means
+
+    @property
+    def source(self) -> Source:
+        """The text of the file."""
+        return self.model.source
+
+    @property
+    def tree(self) -> Tree:
+        """Parents, scopes, enclosing loops and functions."""
+        return self.model.tree
+
+    @property
+    def names(self) -> Names:
+        """What a name refers to."""
+        return self.model.names
+
+    @property
+    def kinds(self) -> Kinds:
+        """What an expression is."""
+        return self.model.kinds
+
+    @property
+    def reaching(self) -> Reaching:
+        """Which definitions reach a use."""
+        return self.model.reaching
+
+    @property
+    def flow(self) -> Flow:
+        """Where code stands."""
+        return self.model.flow
+
+    @property
+    def effects(self) -> Effects:
+        """What functions do."""
+        return self.model.effects
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the file belongs to tests or benchmarks."""
+        return self.model.is_test
+
+    @property
+    def is_script(self) -> bool:
+        """Whether the file is an entry point."""
+        return self.model.is_script
+
+    def dotted(self, node: ast.AST) -> str | None:
+        """The canonical dotted name of what an expression refers to."""
+        return self.model.names.dotted(node)
+
+    def is_a(self, node: ast.AST | None, *kinds: str) -> bool:
+        """Whether an expression is certainly of one of these kinds."""
+        return self.model.kinds.is_a(node, *kinds)
+
+    def text(self, node: ast.AST) -> str:
+        """The source of a node."""
+        return self.model.source.segment(node)
+
+    def short(self, node: ast.AST, limit: int = 40) -> str:
+        """The source of a node on one line, for messages."""
+        text = " ".join(self.text(node).split())
+        return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+    def targets(self, library: str, condition: str) -> bool:
+        """Whether every targeted version of a library satisfies a condition; False where the target is not known."""
+        return self.versions.satisfies(library, condition)
+
+    def argument(self, call: ast.Call, keyword: str, position: int | None = None) -> ast.expr | None:
+        """An argument of a call by keyword or position; None if it is not given.
+
+        With ``*args`` or ``**kwargs`` in the call, ask `open_ended` first.
+        """
+        for candidate in call.keywords:
+            if candidate.arg == keyword:
+                return candidate.value
+        if position is not None and position < len(call.args):
+            found = call.args[position]
+            return None if isinstance(found, ast.Starred) else found
+        return None
+
+    def open_ended(self, call: ast.Call) -> bool:
+        """Whether a call has ``*args`` or ``**kwargs``: what else it is given cannot be seen."""
+        return any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords)
+
+    # What to say about it
+
+    def finding(
+        self,
+        node: ast.AST,
+        message: str,
+        advice: str = "",
+        fix: Fix | None = None,
+        *,
+        end: ast.AST | None = None,
+    ) -> Finding:
+        """A finding of the current rule at a node.
+
+        Args:
+            node: what a reader must look at.
+            message: what is wrong here, in the words of this code.
+            advice: what to do about it.
+            fix: the rewrite, made by `fix`.
+            end: a later node at whose end the range ends.
+        """
+        assert self.rule is not None
+        start, stop = self.source.span(node)
+        if end is not None:
+            stop = self.source.span(end)[1]
+        return Finding(
+            path=self.source.path,
+            start=self.source.location(start),
+            end=self.source.location(stop),
+            code=self.rule.code,
+            name=self.rule.name,
+            message=message,
+            advice=advice,
+            fix=fix,
+        )
+
+    def fix(self, build: Callable[[], Iterable[Edit] | Edit], safety: Safety, message: str) -> Fix:
+        """A fix whose edits are made by ``build`` when somebody wants them.
+
+        ``build`` may raise `mlint.codemod.refused.Refused`: then the finding stays and there is no fix.
+        """
+
+        def made() -> Fix | None:
+            from mlint.codemod.refused import Refused
+
+            try:
+                edits = build()
+            except Refused:
+                return None
+            found = (edits,) if isinstance(edits, Edit) else tuple(edits)
+            return Fix(safety, message, found) if found else None
+
+        return Fix(safety, message, None, made)
+
+    @cached_property
+    def edits(self) -> Edits:
+        """The rewriting blocks, bound to this file."""
+        return Edits(self.model)

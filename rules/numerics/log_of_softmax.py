@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from mlint.rule import Example, PatternRule, Safety
+
+TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.randn(8, 100) * 60\n"
+TENSORFLOW = "import tensorflow as tf\nx = tf.random.normal((8, 100)) * 60\n"
+JAX = (
+    "import jax\nimport jax.numpy as jnp\nimport numpy as np\n"
+    "x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 100)) * 60)\n"
+)
+
+
+class LogOfSoftmax(PatternRule):
+    """The logarithm of a softmax or sigmoid is -inf where `log_softmax` or `logsigmoid` stays finite.
+
+    ## Why
+    In float32, softmax is exactly 0 once a logit lies about 104 below the maximum, so its logarithm is -inf and the
+    gradient is NaN. `log_softmax` subtracts the log-sum-exp and never forms the small number; `logsigmoid(x)` is
+    `-softplus(-x)` and keeps its digits for very negative x. They also make one pass over the data instead of two.
+
+    ## Fix safety
+    Safe: equal up to rounding where the original is finite, finite where it is not.
+
+    ## References
+    - P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+      Journal of Numerical Analysis 41(4), 2021.
+    - PyTorch documentation, `torch.nn.functional.log_softmax`.
+    """
+
+    code, name = "ML501", "log-of-softmax"
+    libraries = ("torch", "tensorflow", "jax", "scipy")
+    patterns = {
+        "torch.log(torch.softmax($x, $*args))": "torch.log_softmax($x, $*args)",
+        "torch.log(torch.sigmoid($x))": "torch.nn.functional.logsigmoid($x)",
+        "torch.log(1 - torch.sigmoid($x))": "torch.nn.functional.logsigmoid(-$x)",
+        "tf.math.log(tf.nn.softmax($x, $*args))": "tf.nn.log_softmax($x, $*args)",
+        "tf.math.log(tf.nn.sigmoid($x))": "tf.math.log_sigmoid($x)",
+        "jnp.log(jax.nn.softmax($x, $*args))": "jax.nn.log_softmax($x, $*args)",
+        "jnp.log(jax.nn.sigmoid($x))": "jax.nn.log_sigmoid($x)",
+        "np.log(scipy.special.softmax($x, $*args))": "scipy.special.log_softmax($x, $*args)",
+    }
+    safety = Safety.SAFE
+    message = "`{code}` is -inf where the probability underflows"
+    examples = (
+        Example(
+            given=TORCH,
+            bad="y = torch.log(torch.softmax(x, dim=-1))",
+            good="y = torch.log_softmax(x, dim=-1)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=TORCH,
+            bad="y = torch.log(F.softmax(x, 1))",
+            good="y = F.log_softmax(x, 1)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=TORCH,
+            bad="y = x.softmax(-1).log()",
+            good="y = x.log_softmax(-1)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=TORCH,
+            bad="y = torch.log(torch.sigmoid(x + 1))",
+            good="y = F.logsigmoid(x + 1)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=TORCH,
+            bad="y = torch.log(1 - torch.sigmoid(x - 1))",
+            good="y = F.logsigmoid(-(x - 1))",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=TENSORFLOW,
+            bad="y = tf.math.log(tf.nn.softmax(x, axis=-1))",
+            good="y = tf.nn.log_softmax(x, axis=-1)",
+            equal="y.numpy()",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=JAX,
+            bad="y = jnp.log(jax.nn.softmax(x, axis=-1))",
+            good="y = jax.nn.log_softmax(x, axis=-1)",
+            equal="np.asarray(y)",
+            close=True,
+            better=True,
+        ),
+        Example(given="import torch\np = torch.rand(3)", ok="y = torch.log(p)"),
+        Example(given="import torch\np = torch.rand(3)", ok="y = torch.log(torch.softmax(p, 0) + 1e-8)"),
+        Example(given="import math\nimport torch", ok="def softmax(x):\n    return x\n\ny = math.log(softmax(2.0))"),
+        Example(given="from mylib import softmax\nimport torch", ok="y = torch.log(softmax(torch.rand(3), 0))"),
+    )
