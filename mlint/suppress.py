@@ -180,11 +180,12 @@ class Suppressions:
             source = self._source
             self._directives = []
             serves: dict[int, int] = {}
-            comments, self._lines = _comments(source)
-            for line, column, _ in reversed(comments):
+            layout = _layout(source)
+            self._lines = layout.joined
+            for line, column, _ in reversed(layout.comments):
                 if not source.line(line)[:column].strip():
                     serves[line] = serves.get(line + 1, line + 1)
-            for line, column, comment in comments:
+            for line, column, comment in layout.comments:
                 start = source.line_starts[line - 1] + column
                 for entry in _directives(comment, start, line, line in serves):
                     entry.serves = serves.get(line, 0)
@@ -340,7 +341,7 @@ def joined_lines(source: Source) -> dict[int, tuple[int, int]]:
 
     A ``noqa`` comment for any of them serves all; there is room for one only at the end of the last.
     """
-    return _comments(source)[1]
+    return _layout(source).joined
 
 
 def add_noqa(source: Source, findings: Sequence[Finding], reason: str | None = None) -> NoqaOutcome:
@@ -355,23 +356,24 @@ def add_noqa(source: Source, findings: Sequence[Finding], reason: str | None = N
         findings: its findings that no comment silences yet.
         reason: words to put behind the codes.
     """
-    comments, joined = _comments(source)
-    at: dict[int, tuple[int, str]] = {line: (column, comment) for line, column, comment in comments}
+    layout = _layout(source)
+    at = {line: (column, comment) for line, column, comment in layout.comments}
     by_line: dict[int, list[Finding]] = {}
     outcome = NoqaOutcome(source)
     for finding in findings:
-        if finding.code in (_SYNTAX_ERROR, UNUSED_CODE) or finding.start.line > len(source.line_starts):
+        line = finding.start.line
+        last = layout.joined.get(line, (line, line))[1]
+        if finding.code in (_SYNTAX_ERROR, UNUSED_CODE) or line > len(source.line_starts) or last in layout.in_string:
             outcome.skipped.append(finding)
         else:
-            line = finding.start.line
-            by_line.setdefault(joined.get(line, (line, line))[1], []).append(finding)
+            by_line.setdefault(last, []).append(finding)
     edits = {
         line: _noqa_edit(source, line, at.get(line), sorted({finding.code for finding in group}), reason)
         for line, group in sorted(by_line.items())
     }
     lines = sorted(edits)
     if not _same_program(source, source.apply(edits[line] for line in lines), by_line):
-        # Rare, such as a line within a multi-line f-string: find out which lines cannot take a comment.
+        # Rare, such as a file of which only a part can be tokenized: find out which lines cannot take a comment.
         lines = [line for line in lines if _same_program(source, source.apply([edits[line]]), {line: by_line[line]})]
     outcome.source = source.apply(edits[line] for line in lines)
     for line, group in sorted(by_line.items()):
@@ -469,32 +471,48 @@ def _directives(comment: str, start: int, line: int, alone: bool) -> Iterator[_D
             yield directive(match, kind, own=True, label=label, problem=problem)
 
 
-def _comments(source: Source) -> tuple[list[tuple[int, int, str]], dict[int, tuple[int, int]]]:
-    """Return the comments as (line, column from 0, text), and for each joined line the first and last of its group.
+@dataclass(slots=True)
+class _Layout:
+    """What the tokenizer knows about the lines of a file."""
+
+    comments: list[tuple[int, int, str]] = field(default_factory=list)
+    """Line, column from 0, and text of each comment."""
+    joined: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """For each line that is joined to others, the first and the last of them."""
+    in_string: set[int] = field(default_factory=set)
+    """Lines that end between the braces of an f-string, where a comment is an error before Python 3.12."""
+
+
+def _layout(source: Source) -> _Layout:
+    """Tokenize a file.
 
     What follows a place that cannot be tokenized is left out: such a file has no findings but that one.
     """
     import tokenize
 
-    comments: list[tuple[int, int, str]] = []
-    joined: dict[int, tuple[int, int]] = {}
+    opening = {getattr(tokenize, name, -1) for name in ("FSTRING_START", "TSTRING_START")}
+    closing = {getattr(tokenize, name, -1) for name in ("FSTRING_END", "TSTRING_END")}
+    layout = _Layout()
     starts = source.line_starts
     # Every line with the same end: the tokenizer of CPython 3.10 takes no lone carriage return for a line end.
     lines = (source.line(number) + "\n" for number in range(1, len(starts) + 1))
-    first, last = 0, 0
+    first = last = depth = 0
     try:
         for token in tokenize.generate_tokens(lambda: next(lines, "")):
             kind = token.type
             if kind in (tokenize.ENDMARKER, tokenize.DEDENT):
                 continue
             if kind == tokenize.COMMENT:
-                comments.append((token.start[0], token.start[1], token.string))
+                layout.comments.append((token.start[0], token.start[1], token.string))
+            depth += (kind in opening) - (kind in closing)
             first = first or token.start[0]
             last = max(last, token.end[0])
             if kind in (tokenize.NL, tokenize.NEWLINE):
                 if last > first:
-                    joined.update(dict.fromkeys(range(first, last + 1), (first, last)))
+                    layout.joined.update(dict.fromkeys(range(first, last + 1), (first, last)))
+                if depth:
+                    layout.in_string.add(last)
                 first = last = 0
     except (tokenize.TokenError, SyntaxError):
         pass
-    return comments, joined
+    return layout

@@ -349,13 +349,15 @@ def test_add_noqa_skips_what_it_must_not_silence() -> None:
 
 
 def test_add_noqa_skips_lines_that_cannot_take_a_comment() -> None:
-    # A replacement field that spans lines ends its lines within a string.
+    # Python 3.12 has tokens within f-strings and takes comments there; older ones do neither.
     text = 'a = f"""{\nx}\n"""\nb = 1\n'
     outcome = add_noqa(Source(text, "a.py"), [at(1), at(4)])
-    assert ast.dump(ast.parse(outcome.source.text)) == ast.dump(ast.parse(text))
-    assert at(4) in outcome.added
-    suppressions = Suppressions(outcome.source)
-    assert all(suppressions.covers(finding) for finding in outcome.added)
+    if sys.version_info >= (3, 12):
+        assert outcome.source.text == 'a = f"""{\nx}\n"""\nb = 1  # noqa: ML101\n'
+        assert outcome.skipped == [at(1)]
+    else:
+        assert outcome.source.text == 'a = f"""{\nx}\n"""  # noqa: ML101\nb = 1  # noqa: ML101\n'
+        assert outcome.skipped == []
 
 
 PIECES = st.lists(
