@@ -106,10 +106,11 @@ def _header(source: Source, start: Location, last: int) -> tuple[int, int]:
         return end_of_first
     import tokenize  # only for the statements that span lines
 
-    lines = iter([first_line[start.column - 1 :], *map(source.line, range(start.line + 1, last + 1))])
+    texts = [first_line[start.column - 1 :], *map(source.line, range(start.line + 1, last + 1))]
+    lines = (text + "\n" for text in texts)
     open_ones: list[str] = []
     try:
-        for token in tokenize.generate_tokens(lambda: next(lines, "") + "\n"):
+        for token in tokenize.generate_tokens(lambda: next(lines, "")):
             if token.string in ("(", "[", "{", "lambda"):
                 open_ones.append(token.string)
             elif token.string in (")", "]", "}"):

@@ -104,6 +104,12 @@ def test_the_colon_of_a_lambda_is_not_the_end_of_the_header() -> None:
     assert carets(text, loop(Location(1, 1), Location(2, 9)))[1] == "  | " + "^" * 29 + " to line 2"
 
 
+@pytest.mark.parametrize("text", ["for x in (\n    y\n", "with a\nb\n", 'if """x\n\n', "match = (\n    1,\n)\n"])
+def test_a_header_without_a_colon_is_its_first_line(text: str) -> None:
+    first = text.splitlines()[0]
+    assert carets(text, loop(Location(1, 1), Location(2, 2)))[1] == f"  | {'^' * len(first)} to line 2"
+
+
 def test_a_long_range_is_cut_in_the_middle() -> None:
     text = "for i in x:\n" + "".join(f"    a{number}\n" for number in range(2, 12))
     assert carets(text, loop(Location(1, 1), Location(11, 8))) == [
