@@ -100,7 +100,7 @@ def test_a_loop_is_underlined_up_to_its_colon() -> None:
 
 
 def test_the_colon_of_a_lambda_is_not_the_end_of_the_header() -> None:
-    text = "for f in lambda x: x, {1: 2}:\n    f(1)\n"
+    text = "for f in lambda x: x, {1: 2}:  # words\n    f(1)\n"
     assert carets(text, loop(Location(1, 1), Location(2, 9)))[1] == "  | " + "^" * 29 + " to line 2"
 
 
