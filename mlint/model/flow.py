@@ -42,8 +42,8 @@ _EVERY_N = re.compile(
 )
 _COMPATIBILITY_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError"})
 _THROUGH = frozenset(
-    "enumerate zip tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm.std.tqdm tqdm.asyncio.tqdm_asyncio itertools.islice "
-    "iter list reversed".split()
+    "enumerate zip tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm.std.tqdm tqdm.asyncio.tqdm_asyncio "
+    "itertools.islice iter list reversed".split()
 )
 
 

@@ -271,7 +271,10 @@ class Kinds:
 
     def _infer(self, node: ast.AST) -> Kind:
         method = getattr(self, f"_{node.__class__.__name__.lower()}", None)
-        return UNKNOWN if method is None else method(node)  # type: ignore[no-any-return]
+        if method is None:
+            return UNKNOWN
+        kind: Kind = method(node)
+        return kind
 
     def _constant(self, node: ast.Constant) -> Kind:
         value = node.value

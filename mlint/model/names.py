@@ -301,6 +301,10 @@ def _reachable(meaning: str, dotted: str, bindings: list[Binding]) -> bool:
             return not dotted.startswith(("jax.scipy", "jax.experimental"))
         return True
     inner = dotted[len(meaning) + 1 :]
+    module = dotted.rpartition(".")[0]
+    for binding in bindings:  # `import scipy.special` binds scipy and loads the submodule
+        if isinstance(binding.node, ast.Import) and any(alias.name == module for alias in binding.node.names):
+            return True
     if "." not in inner:
         # One step below an imported module is an attribute of it, unless the module is only a package.
         return meaning not in ("scipy", "sklearn", "dask", "xgboost.dask")

@@ -107,7 +107,7 @@ class _Walk:
                 break
             else:  # `child` is an expression, a handler or a case of its parent
                 if isinstance(parent, LOOPS) and child is getattr(parent, "test", None):
-                    self._later(parent.body)
+                    self._body_of_loop(parent.body)
                 if isinstance(parent, ast.Try) or parent.__class__.__name__ == "TryStar":
                     self._partly(getattr(parent, "body", []))
             if parent is self.scope:
@@ -121,13 +121,15 @@ class _Walk:
                 if parent in self.by_node:
                     self._add(parent)
                     return True
-                self._later(parent.body)
+                self._body_of_loop(parent.body)
             else:
                 self._partly(parent.body)
                 self._add_if_bound(parent)
         elif isinstance(parent, ast.While):
+            if self._walrus(parent.test):
+                return True
             if block is parent.body:
-                self._later(parent.body)
+                self._body_of_loop(parent.body)
             else:
                 self._partly(parent.body)
         elif isinstance(parent, (ast.With, ast.AsyncWith)) or isinstance(parent, ast.ExceptHandler):
@@ -140,7 +142,7 @@ class _Walk:
                 if block is getattr(parent, "finalbody", None):
                     for handler in getattr(parent, "handlers", ()):
                         self._partly(handler.body)
-        elif isinstance(parent, (ast.If, ast.While)):
+        elif isinstance(parent, ast.If):
             return self._walrus(parent.test)
         return False
 
@@ -150,12 +152,6 @@ class _Walk:
                 self._add(inner)
                 return True
         return False
-
-    def _later(self, body: list[ast.stmt]) -> None:
-        """What an earlier round of a loop can leave behind."""
-        for statement in reversed(body):
-            if self._collect(statement):
-                return
 
     def _partly(self, body: list[ast.stmt]) -> None:
         """A block of which any part may have run."""
@@ -174,8 +170,9 @@ class _Walk:
     def _collect(self, statement: ast.AST) -> bool:
         """Add the bindings in a statement that reach its end; True if it surely binds the name.
 
-        A statement after which nothing runs (return, raise, break, continue) is said to bind surely: nothing that
-        stands before it reaches beyond it.
+        A statement that leaves the function is said to bind surely: nothing that stands before it reaches beyond it.
+        So is one that leaves the loop, as seen from inside the loop; what it leaves behind for after the loop is
+        collected by `_body_of_loop`.
         """
         if isinstance(statement, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
             return True
@@ -195,7 +192,7 @@ class _Walk:
             surely = [self._block(arm) for arm in arms]
             return isinstance(statement, ast.If) and all(surely)
         if isinstance(statement, (ast.For, ast.AsyncFor, ast.While)):
-            self._block(statement.body)
+            self._body_of_loop(statement.body)
             self._block(statement.orelse)
             self._add_if_bound(statement)
             return isinstance(statement, ast.While) and self._inside(statement.test)
@@ -213,10 +210,18 @@ class _Walk:
             return body and all(handlers)
         return self._inside(statement)
 
-    def _block(self, block: list[ast.stmt]) -> bool:
-        return any([self._collect_until(block)]) if block else False
+    def _body_of_loop(self, body: list[ast.stmt]) -> None:
+        """What any round of a loop can leave behind for after it: `break` and `continue` let everything through."""
+        self._block(body)
+        for statement in body:
+            jumps = any(isinstance(node, (ast.Break, ast.Continue)) for node in walk_scope(statement))
+            if jumps:
+                for node, bindings in self.by_node.items():
+                    if any(node is inner for other in body for inner in walk_scope(other)):
+                        self.result.extend(binding for binding in bindings if binding not in self.result)
+                return
 
-    def _collect_until(self, block: list[ast.stmt]) -> bool:
+    def _block(self, block: list[ast.stmt]) -> bool:
         # From the end backwards, as what stands later hides what stands earlier. A block that ends in a jump gives
         # nothing to what follows the statement it belongs to.
         for statement in reversed(block):

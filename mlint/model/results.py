@@ -174,8 +174,8 @@ def _reduction(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -
 def _product(kinds: Kinds, node: ast.Call, receiver: Kind | None) -> Kind:
     from mlint.model.kinds import NDARRAY, UNKNOWN, Kind
 
-    operands = ([receiver] if receiver is not None else []) + [kinds.of(a) for a in node.args]
-    arrays = [operand for operand in operands if operand is not None and operand.is_a(NDARRAY)]
+    operands = [*([receiver] if receiver is not None else []), *(kinds.of(argument) for argument in node.args)]
+    arrays = [operand for operand in operands if operand.is_a(NDARRAY)]
     if len(arrays) == 2 and all(array.ndim is not None for array in arrays):
         ndim = (arrays[0].ndim or 0) + (arrays[1].ndim or 0) - 2
         return Kind("scalar") if ndim == 0 else Kind(NDARRAY, ndim=ndim)
@@ -256,8 +256,8 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
             ndim = _dimensions(kinds, arguments[0])
         elif arguments and not any(isinstance(a, ast.Starred) for a in arguments):
             ndim = len(arguments)
-        source = receiver if receiver is not None else (kinds.of(first) if first is not None else None)
-        dtype = source.dtype if source is not None and source.is_a(NDARRAY) else None
+        reshaped = receiver if receiver is not None else kinds.of(first)
+        dtype = reshaped.dtype if reshaped.is_a(NDARRAY) else None
     elif last in ("transpose", "swapaxes") and receiver is not None:
         ndim, dtype = receiver.ndim, receiver.dtype
     elif last == "argsort" and receiver is not None:
@@ -555,7 +555,7 @@ def _array_arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
     if isinstance(op, ast.MatMult):
         return UNKNOWN
     if not both and other.name not in ("int", "float", "bool", "scalar", "list", "tuple"):
-        return Kind(NDARRAY) if other.known or not other.known else UNKNOWN
+        return UNKNOWN  # a frame, a tensor or a sparse matrix would decide what comes out
     ndim = (
         array.ndim if not both else (None if None in (left.ndim, right.ndim) else max(left.ndim or 0, right.ndim or 0))
     )

@@ -1,0 +1,132 @@
+"""What an expression is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.reading import marked, model_of
+
+HEADER = """
+import numpy as np, torch, pandas as pd, jax, jax.numpy as jnp, tensorflow as tf
+import torch.nn as nn, torch.nn.functional as F
+from torch.utils.data import DataLoader
+from sklearn.preprocessing import StandardScaler
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        # Constructors and returns
+        ("here(np.zeros((3, 4)))", "numpy.ndarray (2-d, float64)"),
+        ("here(np.zeros(3, dtype=np.float32))", "numpy.ndarray (1-d, float32)"),
+        ("n = len(a)\nhere(np.empty(n, int))", "numpy.ndarray (1-d, int64)"),
+        ("here(np.zeros(shape))", "numpy.ndarray (float64)"),
+        ("here(np.arange(10))", "numpy.ndarray (1-d, int64)"),
+        ("here(np.arange(0, 1, 0.1))", "numpy.ndarray (1-d, float64)"),
+        ("here(np.array([1.0, 2]))", "numpy.ndarray (1-d, float64)"),
+        ("here(np.array([[1, 2], [3, 4]]))", "numpy.ndarray (2-d, int64)"),
+        ("here(np.random.rand(5))", "numpy.ndarray (1-d, float64)"),
+        ("here(np.random.normal())", "scalar"),
+        ("rng = np.random.default_rng()\nhere(rng.normal(size=(3, 4)))", "numpy.ndarray (2-d, float64)"),
+        ("here(np.exp(np.zeros(3)))", "numpy.ndarray (1-d, float64)"),
+        ("here(np.exp(1.0))", "scalar"),
+        ("here(np.sum(np.zeros(3)))", "scalar"),
+        ("here(np.zeros((3, 4)).sum(axis=1))", "numpy.ndarray (1-d)"),
+        ("here(torch.zeros(3, 4))", "torch.Tensor (2-d)"),
+        ("here(torch.tensor([1.0]).cuda().relu())", "torch.Tensor"),
+        ("here(torch.rand(3).numpy())", "numpy.ndarray"),
+        ("here(torch.rand(3).item())", "scalar"),
+        ("here(pd.read_csv('a.csv'))", "pandas.DataFrame"),
+        ("here(pd.read_csv('a.csv', chunksize=10))", "unknown"),
+        ("here(jnp.zeros(3))", "jax.Array"),
+        ("here(jax.random.PRNGKey(0))", "jax.random.key"),
+        ("here(DataLoader(ds))", "torch.utils.data.DataLoader"),
+        ("here(StandardScaler())", "sklearn.preprocessing.StandardScaler"),
+        ("here(LogisticRegression().fit(X, y))", "sklearn.linear_model.LogisticRegression"),
+        # Operators and indexing
+        ("a = np.zeros((3, 4))\nhere(a[0])", "numpy.ndarray (1-d, float64)"),
+        ("a = np.zeros((3, 4))\nhere(a[0, 1])", "scalar"),
+        ("a = np.zeros((3, 4))\nhere(a[:, 0])", "numpy.ndarray (1-d, float64)"),
+        ("a = np.zeros((3, 4))\nhere(a[:, None])", "numpy.ndarray (3-d, float64)"),
+        ("a = np.zeros(3)\nhere(a[a > 0])", "numpy.ndarray (1-d, float64)"),
+        ("a = np.zeros(3)\nfor i in range(3):\n    here(a[i + 1])", "scalar"),
+        ("a = np.zeros(3)\nhere(a * 2 + 1)", "numpy.ndarray (1-d, float64)"),
+        ("a = np.arange(3)\nhere(a / 2)", "numpy.ndarray (1-d, float64)"),
+        ("here(np.zeros(3) > 1)", "numpy.ndarray (1-d, bool)"),
+        ("here(torch.rand(3) > 0.5)", "torch.Tensor (bool)"),
+        ("here(1 - torch.rand(3))", "torch.Tensor"),
+        ("df = pd.DataFrame()\nhere(df['a'])", "pandas.Series"),
+        ("df = pd.DataFrame()\nhere(df[['a', 'b']])", "pandas.DataFrame"),
+        ("df = pd.DataFrame()\nhere(df[df['a'] > 1])", "pandas.DataFrame"),
+        ("df = pd.DataFrame()\nhere(df['a'] + df['b'])", "pandas.Series"),
+        ("df = pd.DataFrame()\nhere(df.values)", "numpy.ndarray"),
+        ("df = pd.DataFrame()\nhere(df.groupby('a'))", "pandas.GroupBy"),
+        ("df = pd.DataFrame()\nhere(df.drop(columns=['a']))", "pandas.DataFrame"),
+        ("df = pd.DataFrame()\nhere(df.drop(columns=['a'], inplace=True))", "None"),
+        # Annotations
+        ("def f(x: torch.Tensor):\n    here(x)", "torch.Tensor"),
+        ("def f(x: 'torch.Tensor'):\n    here(x)", "torch.Tensor"),
+        ("from typing import Optional\ndef f(x: Optional[torch.Tensor] = None):\n    here(x)", "torch.Tensor"),
+        ("def f(x: torch.Tensor | None):\n    here(x)", "torch.Tensor"),
+        ("def f(x: np.ndarray):\n    here(x)", "numpy.ndarray"),
+        ("from torch import Tensor\ndef f(x: list[Tensor]):\n    here(x[0])", "torch.Tensor"),
+        ("def f(x: torch.Tensor | np.ndarray):\n    here(x)", "unknown"),
+        ("def f(x):\n    here(x)", "unknown"),
+        ("def f(x=0.1):\n    here(x)", "unknown"),
+        # Branches
+        ("x = None\nif c:\n    x = torch.zeros(3)\nhere(x)", "torch.Tensor (1-d)"),
+        ("if c:\n    x = torch.zeros(3)\nelse:\n    x = np.zeros(3)\nhere(x)", "unknown"),
+        ("x = torch.zeros(3) if c else torch.ones(3)\nhere(x)", "torch.Tensor (1-d)"),
+        ("t = 0\nfor i in y:\n    t = t + torch.zeros(3)\nhere(t)", "unknown"),
+        ("for a, b in zip(np.zeros(3), [1, 2]):\n    here(b)", "int"),
+        ("for i, t in enumerate(torch.zeros(3, 4)):\n    here(t)", "torch.Tensor (1-d)"),
+        ("a, b = torch.zeros(3), 1\nhere(a)", "torch.Tensor (1-d)"),
+        (
+            "X, y = pd.DataFrame(), np.zeros(3)\n"
+            "a, b, c, d = train_test_split(X, y)\n"
+            "here(d)",
+            "numpy.ndarray (1-d, float64)",
+        ),
+        # Classes and functions of the file
+        ("class N(nn.Module):\n    pass\nhere(N().to('cuda'))", "N"),
+        (
+            "class N(nn.Module):\n"
+            "    def __init__(self):\n"
+            "        self.fc = nn.Linear(1, 2)\n"
+            "    def forward(self, x):\n"
+            "        here(self.fc)",
+            "torch.nn.Linear",
+        ),
+        (
+            "class N(nn.Module):\n"
+            "    def forward(self, x):\n"
+            "        return F.relu(x)\n"
+            "n = N()\n"
+            "here(n(1))",
+            "torch.Tensor",
+        ),
+        ("def make():\n    return torch.zeros(3)\nhere(make())", "torch.Tensor (1-d)"),
+        ("def make():\n    yield torch.zeros(3)\nhere(make())", "unknown"),
+        ("crit = nn.CrossEntropyLoss()\nhere(crit(a, b))", "torch.Tensor"),
+        ("class A:\n    def values(self): ...\nhere(A().values())", "unknown"),
+        # Lookalikes
+        ("here({}.values())", "unknown"),
+        ("class Variable: ...\nhere(Variable(1))", "Variable"),
+    ],
+)  # fmt: skip
+def test_kind(code: str, kind: str) -> None:
+    model = model_of(HEADER + code)
+    assert str(model.kinds.of(marked(model))) == kind
+
+
+def test_a_subclass_of_a_project_class_has_its_families() -> None:
+    model = model_of("import torch\nclass A(torch.nn.Module): ...\nclass B(A): ...\nhere(B())")
+    assert model.kinds.is_a(marked(model), "torch.nn.Module")
+
+
+def test_definitions_that_depend_on_themselves_end() -> None:
+    model = model_of("import torch\ndef f(x):\n    return f(x)\ny = f(1)\nwhile c:\n    y = g(y)\nhere(y)")
+    assert not model.kinds.of(marked(model)).known
