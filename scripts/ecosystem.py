@@ -283,7 +283,7 @@ class Worker:
         if folder not in self._engines:
             source = os.path.join(folder, "src")
             roots = (source, folder) if os.path.isdir(source) else (folder,)
-            self._engines[folder] = Engine(self.index, options=EngineOptions(roots=roots))
+            self._engines[folder] = Engine(self.index, options=EngineOptions(root=folder, roots=roots))
         return self._engines[folder]
 
     def work(self, task: Task) -> Outcome:
@@ -447,6 +447,7 @@ def run(tasks: Sequence[Task], plan: Plan, jobs: int) -> Iterator[Outcome]:
         worker = Worker(plan)
         yield from map(worker.work, tasks)
         return
+    Worker(plan)  # what goes wrong here would go wrong in every process, and a pool starts them again and again
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with context.Pool(jobs, _start, (plan,)) as pool:
         yield from pool.imap(_work, tasks, chunksize=8)

@@ -115,6 +115,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from a copy of the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     source = copy_of_checkout(folder / "source")
+    (source / "rules" / "_index.json").write_text("made by a run in the checkout", encoding="utf-8")
     before = {path for path in source.rglob("*") if path.is_file()}
     code = f"import hatchling.build; hatchling.build.build_wheel({str(folder)!r})"
     run(sys.executable, "-c", code, cwd=source)
