@@ -75,9 +75,7 @@ class Baseline:
                 for entry in entries:
                     counts[(file_name, str(entry["code"]), _normalise(entry["line"]))] += int(entry.get("count", 1))
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise BaselineError(
-                f"{path}: not a baseline; write it anew with `mlint --write-baseline {path}`"
-            ) from None
+            raise BaselineError(f"{path}: not a baseline; write it anew with `mlint --write-baseline {path}`") from None
         return cls(os.path.dirname(os.path.abspath(path)), counts)
 
     @classmethod

@@ -46,9 +46,7 @@ class Check:
         from mlint.registry import load_index
 
         options = self._options
-        self._resolver = SettingsResolver(
-            config=options.config, isolated=options.isolated, overrides=options.overrides
-        )
+        self._resolver = SettingsResolver(config=options.config, isolated=options.isolated, overrides=options.overrides)
         self._settings = settings = self._resolver.for_path(self._anchor())
         self._index: Index = load_index(settings.local_rules)
         self._fixable = fixable_codes(settings, self._index)

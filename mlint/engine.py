@@ -79,7 +79,7 @@ class EngineOptions:
     """What the settings say that the engine needs to know.
 
     Attributes:
-        targets: library → targeted version.
+        target_versions: library → targeted version.
         root: the folder of the project's dependency files; None to look at none.
         roots: folders from which first-party modules are imported.
         seed: the value that fixes put where a seed is missing.
@@ -88,7 +88,7 @@ class EngineOptions:
         timing: measure each rule.
     """
 
-    targets: Mapping[str, str] = field(default_factory=dict)
+    target_versions: Mapping[str, str] = field(default_factory=dict)
     root: str | None = None
     roots: tuple[str, ...] = ()
     seed: int = 0
@@ -220,9 +220,9 @@ class Engine:
         self._tables: dict[frozenset[str], _Tables] = {}
         self._rules: dict[str, Rule] = {}
         self._project = Project(self.options.roots) if self.options.project else None
-        self._versions = Versions(self.options.targets, self.options.root)
+        self._versions = Versions(self.options.target_versions, self.options.root)
         self._rule_options = Options(
-            self.options.targets, self.options.root, self.options.seed, self.options.line_length
+            self.options.target_versions, self.options.root, self.options.seed, self.options.line_length
         )
 
     def check(

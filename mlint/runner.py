@@ -445,9 +445,7 @@ def open_cache(settings: Settings, stamps: Stamps, index: Index | None) -> Cache
 def _result_settings(settings: Settings) -> Mapping[str, object]:
     from dataclasses import fields
 
-    return {
-        item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in _NOT_RESULTS
-    }
+    return {item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in _NOT_RESULTS}
 
 
 def _local_rule_stamps(settings: Settings, stamps: Stamps) -> Iterator[str]:

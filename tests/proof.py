@@ -45,7 +45,7 @@ def project(example: Example) -> Iterator[Path]:
 
 def checker(index: Index, entry: RuleEntry, example: Example, root: Path) -> Callable[[Source], list[Finding]]:
     """What lints a file with one rule, as the example says."""
-    engine = Engine(index, options=EngineOptions(targets=example.targets, roots=(str(root),)))
+    engine = Engine(index, options=EngineOptions(target_versions=example.targets, roots=(str(root),)))
 
     def check(source: Source) -> list[Finding]:
         report = engine.check(source, frozenset({entry.code}))
@@ -140,7 +140,7 @@ def prove(example: Example, good: str, root: Path) -> None:
             assert example.raises in names, f"the original raises {type(raised).__name__}: {raised}"
             after = execute(good, compared, seed, root, example.path)
             for expression, value in zip(compared, after):
-                assert value is not None and value is not False, f"{expression} is {value!r} after the fix"
+                assert value not in (None, False), f"{expression} is {value!r} after the fix"
             continue
         before = execute(text_of(example, example.bad), compared, seed, root, example.path)
         after = execute(good, compared, seed, root, example.path)

@@ -81,7 +81,9 @@ def test_rule(entry: RuleEntry) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", entry.name)
     assert rule.libraries
     page = rule.explanation()
-    assert page.splitlines()[0] and "## Why" in page and "## References" in page
+    assert page.splitlines()[0]
+    assert "## Why" in page
+    assert "## References" in page
     assert ("## Fix safety" in page) == bool(rule.safeties()), "a rule with a fix says how safe it is"
     examples = rule.examples
     assert any(example.bad is not None for example in examples)

@@ -39,10 +39,12 @@ def test_version_guarded(code: str, guarded: bool) -> None:
         ("@no_grad_if_eval\ndef f():\n    here(0)", True),
         ("ctx = torch.no_grad() if c else nullcontext()\nwith ctx:\n    here(0)", True),
         (
-            "import pytorch_lightning as pl\n"
-            "class M(pl.LightningModule):\n"
-            "    def validation_step(self, b):\n"
-            "        here(0)",
+            (
+                "import pytorch_lightning as pl\n"
+                "class M(pl.LightningModule):\n"
+                "    def validation_step(self, b):\n"
+                "        here(0)"
+            ),
             True,
         ),
         ("class M:\n    def validation_step(self, b):\n        here(0)", False),

@@ -85,27 +85,33 @@ from sklearn.model_selection import train_test_split
         ("for i, t in enumerate(torch.zeros(3, 4)):\n    here(t)", "torch.Tensor (1-d)"),
         ("a, b = torch.zeros(3), 1\nhere(a)", "torch.Tensor (1-d)"),
         (
-            "X, y = pd.DataFrame(), np.zeros(3)\n"
-            "a, b, c, d = train_test_split(X, y)\n"
-            "here(d)",
+            (
+                "X, y = pd.DataFrame(), np.zeros(3)\n"
+                "a, b, c, d = train_test_split(X, y)\n"
+                "here(d)"
+            ),
             "numpy.ndarray (1-d, float64)",
         ),
         # Classes and functions of the file
         ("class N(nn.Module):\n    pass\nhere(N().to('cuda'))", "N"),
         (
-            "class N(nn.Module):\n"
-            "    def __init__(self):\n"
-            "        self.fc = nn.Linear(1, 2)\n"
-            "    def forward(self, x):\n"
-            "        here(self.fc)",
+            (
+                "class N(nn.Module):\n"
+                "    def __init__(self):\n"
+                "        self.fc = nn.Linear(1, 2)\n"
+                "    def forward(self, x):\n"
+                "        here(self.fc)"
+            ),
             "torch.nn.Linear",
         ),
         (
-            "class N(nn.Module):\n"
-            "    def forward(self, x):\n"
-            "        return F.relu(x)\n"
-            "n = N()\n"
-            "here(n(1))",
+            (
+                "class N(nn.Module):\n"
+                "    def forward(self, x):\n"
+                "        return F.relu(x)\n"
+                "n = N()\n"
+                "here(n(1))"
+            ),
             "torch.Tensor",
         ),
         ("def make():\n    return torch.zeros(3)\nhere(make())", "torch.Tensor (1-d)"),
