@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
 
 from mlint import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 WORDS = ("check", "explain", "smoke", "server", "profile")
 """The only words that can stand first; anything else there is a path."""

@@ -15,9 +15,12 @@ import time
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mlint.finding import Edit, Finding, Fix, Location, Safety
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMAT = 1
 """Part of every shard's name; raised when the layout of a record changes."""

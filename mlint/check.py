@@ -6,18 +6,21 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
 
 from mlint import summary
 from mlint.arguments import UsageError, colored
 from mlint.console import Console
 from mlint.finding import Finding
+from mlint.linter import Linter, Outcome, Task
 from mlint.report.summary import counted, diff_summary, fixable_counts
 from mlint.report.summary import summary as closing_line
-from mlint.runner import Linter, Outcome, Task, lint_files
+from mlint.runner import lint_files
 from mlint.settings import SettingsError, SettingsResolver, active_codes, fixable_codes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from mlint.registry import Index
     from mlint.source import Source
 
@@ -275,10 +278,13 @@ class Check:
         name = self._settings.baseline
         if name is None:
             return findings
-        from mlint.baseline import Baseline
+        from mlint.baseline import Baseline, BaselineError
 
         findings.sort(key=lambda finding: finding.sort_key)
-        baseline = Baseline.read(name)
+        try:
+            baseline = Baseline.read(name)
+        except BaselineError as error:
+            raise UsageError(str(error)) from None
         new, known, stale = baseline.split(findings, self._line_of, [outcome.path for outcome in outcomes])
         self._console.detail(f"{counted(known, 'finding')} known from {name}")
         for entry in stale:
@@ -289,14 +295,17 @@ class Check:
         return new
 
     def _write_baseline(self, outcomes: Sequence[Outcome]) -> int:
-        from mlint.baseline import Baseline
+        from mlint.baseline import Baseline, BaselineError
 
         name: str = self._options.write_baseline
         findings = sorted(
             (finding for outcome in outcomes for finding in outcome.findings), key=lambda finding: finding.sort_key
         )
         kept = [finding for finding in findings if finding.code != "ML000"]
-        Baseline.of(os.path.dirname(os.path.abspath(name)), kept, self._line_of).write(name)
+        try:
+            Baseline.of(os.path.dirname(os.path.abspath(name)), kept, self._line_of).write(name)
+        except BaselineError as error:
+            raise UsageError(str(error)) from None
         self._console.note(f"wrote {counted(len(kept), 'finding')} to {name}; use it with --baseline {name}")
         for finding in findings:
             if finding.code == "ML000":

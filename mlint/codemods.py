@@ -56,7 +56,7 @@ class RuleCommand(CodemodCommand):
     def transform_module_impl(self, tree: libcst.Module) -> libcst.Module:
         """Return the module with this rule's findings fixed, suppressed ones left alone."""
         from mlint.fixer import fix_source
-        from mlint.runner import may_apply
+        from mlint.linter import may_apply
         from mlint.source import Source, SourceError
 
         path = self.context.filename or "<stdin>"
@@ -78,7 +78,7 @@ class RuleCommand(CodemodCommand):
 
     def _check(self, source: Source) -> list[Finding]:
         from mlint.engine import Engine
-        from mlint.runner import engine_options, unsuppressed
+        from mlint.linter import engine_options, unsuppressed
         from mlint.settings import SettingsResolver
 
         settings = SettingsResolver().for_path(os.path.abspath(source.path))

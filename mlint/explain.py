@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
 
 from mlint.arguments import UsageError, nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlint.registry import Index, RuleEntry
 

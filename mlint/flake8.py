@@ -45,7 +45,7 @@ class _Session:
         known = self._engines.get(id(settings))
         if known is None:
             from mlint.engine import Engine
-            from mlint.runner import engine_options
+            from mlint.linter import engine_options
 
             engine = Engine(self.index(settings), options=engine_options(settings))
             known = self._engines[id(settings)] = (settings, engine)
@@ -130,7 +130,7 @@ class Plugin:
         self, source: Source, findings: Sequence[Finding], codes: frozenset[str], entries: Sequence[RuleEntry]
     ) -> list[Finding]:
         """Return what no comment hides; with ``--disable-noqa``, also what only ``noqa`` comments hide."""
-        from mlint.runner import unsuppressed
+        from mlint.linter import unsuppressed
         from mlint.source import Source
         from mlint.suppress import Suppressions
 

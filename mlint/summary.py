@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from mlint.report.summary import counted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mlint.runner import Outcome
+    from mlint.linter import Outcome
     from mlint.settings import Settings
 
 
@@ -73,6 +72,8 @@ def settings_lines(settings: Settings, path: str, codes: Iterable[str]) -> Itera
 
 
 def _word(key: str) -> str:
+    import json
+
     return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
 
 
@@ -81,4 +82,6 @@ def _toml(value: object) -> str:
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_word(str(key))} = {_toml(item)}" for key, item in sorted(value.items())) + " }"
+    import json
+
     return json.dumps(value, ensure_ascii=False)

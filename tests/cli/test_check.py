@@ -54,7 +54,7 @@ def test_a_file_that_does_not_parse_is_a_finding(project: Path, mlint: Run) -> N
 
 
 def test_unreadable_file(project: Path, mlint: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlint import runner
+    from mlint import linter
 
     write(project / "secret.py", SAFE)
     write(project / "bad.py", SAFE)
@@ -64,7 +64,7 @@ def test_unreadable_file(project: Path, mlint: Run, monkeypatch: pytest.MonkeyPa
             raise PermissionError(13, "Permission denied", path)
         return open(path, *arguments)
 
-    monkeypatch.setattr(runner, "open", forbid, raising=False)  # root may read everything
+    monkeypatch.setattr(linter, "open", forbid, raising=False)  # root may read everything
     done = mlint("--exit-zero")
     assert done.code == 2
     assert done.err.splitlines()[0] == "mlint: secret.py: cannot read: permission denied"

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from mlint import runner
-from mlint.runner import Job, Outcome, Task, run_jobs
+from mlint import processes, runner
+from mlint.linter import Job, Linter, Outcome, Task
+from mlint.processes import run_jobs
 from tests.cli.command_line import BROKEN, CLEAN, ROOT, SAFE, Run, write
 
 
@@ -26,28 +27,30 @@ class Echo:
             os._exit(7)
         if "kill" in job.path:
             os.kill(os.getpid(), signal.SIGKILL)
-        return Outcome(job.path, dependencies=(str(os.getpid()),))
+        outcome = Outcome(job.path)
+        outcome.dependencies = (str(os.getpid()),)
+        return outcome
 
 
-def run(names: list[str], processes: int | None, linter: Any = None) -> tuple[list[Outcome], list[int]]:
+def run(names: list[str], count: int | None, linter: Any = None) -> tuple[list[Outcome], list[int]]:
     seen: list[int] = []
     jobs = [Job(name, False, 0, 1000 + number) for number, name in enumerate(names)]
-    return run_jobs(linter or Echo(), jobs, processes, seen.append), seen
+    return run_jobs(linter or Echo(), jobs, count, seen.append), seen
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3, 50])
-def test_order_is_that_of_the_files(processes: int) -> None:
+@pytest.mark.parametrize("count", [1, 2, 3, 50])
+def test_order_is_that_of_the_files(count: int) -> None:
     names = [f"{number}.py" for number in range(40)]
-    outcomes, seen = run(names, processes)
+    outcomes, seen = run(names, count)
     assert [outcome.path for outcome in outcomes] == names
     assert seen == list(range(1, 41))
     workers = {outcome.dependencies[0] for outcome in outcomes}
-    assert (workers == {str(os.getpid())}) is (processes == 1)
+    assert (workers == {str(os.getpid())}) is (count == 1)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_both_ways_to_start_processes(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_start_method", lambda: method)
+    monkeypatch.setattr(processes, "start_method", lambda: method)
     names = [f"{number}.py" for number in range(6)]
     assert [outcome.path for outcome in run(names, 2)[0]] == names
 
@@ -88,7 +91,7 @@ def test_an_error_of_the_parent_ends_the_processes() -> None:
 
 def test_chunks_hold_every_file_once_and_are_balanced() -> None:
     jobs = [Job(f"{number}.py", False, 0, size) for number, size in enumerate([10, 900_000, 500, 0, 70_000] * 20)]
-    chunks = runner._chunks(jobs, 8)
+    chunks = processes.chunks(jobs, 8)
     assert sorted(number for chunk in chunks for number in chunk) == list(range(100))
     totals = [sum(jobs[number].size for number in chunk) for chunk in chunks]
     assert max(totals) <= 4 * sum(totals) / 8
@@ -220,9 +223,9 @@ def test_an_engine_that_fails_costs_one_file(project: Path, mlint: Run, monkeypa
 def test_ctrl_c_is_one_line_and_leaves_no_process(project: Path) -> None:
     program = (
         "import sys, time\n"
-        "from mlint import runner, cli\n"
+        "from mlint import cli, linter\n"
         "def slow(self, job):\n    print('at', flush=True)\n    time.sleep(60)\n"
-        "runner.Linter.lint = slow\n"
+        "linter.Linter.lint = slow\n"
         "sys.exit(cli.main(['-j', '2', '--no-cache']))\n"
     )
     for name in "ab":
@@ -254,8 +257,9 @@ def test_task_is_what_workers_get(project: Path) -> None:
 
     from mlint.settings import SettingsResolver
 
-    linter = runner.Linter([SettingsResolver(isolated=True).for_path("a.py")], Task(fix=True))
+    linter = Linter([SettingsResolver(isolated=True).for_path("a.py")], Task(fix=True))
     again = pickle.loads(pickle.dumps(linter))
     outcome = again.lint_bytes(SAFE.encode(), "a.py")
     assert outcome.fixed is not None
-    assert pickle.loads(pickle.dumps(outcome)) == outcome
+    copy = pickle.loads(pickle.dumps(outcome))
+    assert (copy.applied, copy.fixed, copy.path) == (outcome.applied, outcome.fixed, "a.py")

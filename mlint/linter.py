@@ -1,0 +1,344 @@
+"""One file: read, checked, fixed; everything that goes wrong with it is in the outcome."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from mlint.finding import Finding, Fix, Location, Safety
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlint.engine import Engine
+    from mlint.registry import Index, RuleEntry
+    from mlint.settings import Settings
+    from mlint.source import Source
+
+ISSUES = "https://github.com/mlint/mlint/issues"
+
+
+# Plain classes: making a data class takes about as long as linting a small file.
+
+
+class Problem:
+    """Something that kept mlint from doing its work on a file; never the file's own fault.
+
+    ``code`` is the rule that failed, if it was one; ``details`` a traceback, for whoever repairs it.
+    """
+
+    __slots__ = ("code", "details", "message", "path")
+
+    def __init__(self, path: str, message: str, code: str | None = None, details: str = "") -> None:
+        self.path = path
+        self.message = message
+        self.code = code
+        self.details = details
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return f"{self.path}: {self.message}"
+        return f"{self.path}: internal error in {self.code}: {self.message}; please report it at {ISSUES}"
+
+
+class Task:
+    """What is wanted of every file of a run.
+
+    Args:
+        fix: Apply the allowed fixes and return the new content.
+        diff: With ``fix``: return a unified diff as well.
+        color: Paint the diff.
+        edits: Build the fixes of what is reported, because the report shows their edits.
+        timing: Measure what each rule costs.
+        digest: Return the fingerprint of what was read, for the cache.
+    """
+
+    __slots__ = ("color", "diff", "digest", "edits", "fix", "timing")
+
+    def __init__(
+        self,
+        *,
+        fix: bool = False,
+        diff: bool = False,
+        color: bool = False,
+        edits: bool = False,
+        timing: bool = False,
+        digest: bool = False,
+    ) -> None:
+        self.fix = fix
+        self.diff = diff
+        self.color = color
+        self.edits = edits
+        self.timing = timing
+        self.digest = digest
+
+
+class Outcome:
+    """What came of one file.
+
+    Attributes:
+        findings: sorted; in fix mode, what remains.
+        problems: what kept mlint from its work.
+        applied: what was fixed, as it was found.
+        fixed: the new content, where it differs.
+        diff: from the old content to the new one.
+        status: time and size of the file from before it was read.
+        timings: seconds by rule.
+        dependencies: other files whose content mattered.
+        digest: the fingerprint of what was read.
+    """
+
+    __slots__ = (
+        "applied", "dependencies", "diff", "digest", "findings", "fixed", "path", "problems", "status", "timings",
+    )  # fmt: skip
+
+    def __init__(
+        self, path: str, findings: Iterable[Finding] = (), problems: Iterable[Problem] = ()
+    ) -> None:
+        self.path = path
+        self.findings: list[Finding] = list(findings)
+        self.problems: list[Problem] = list(problems)
+        self.applied: list[Finding] = []
+        self.fixed: bytes | None = None
+        self.diff = b""
+        self.status: tuple[int, int] | None = None
+        self.timings: dict[str, float] = {}
+        self.dependencies: tuple[str, ...] = ()
+        self.digest = ""
+
+
+class Job:
+    """One file to lint: its path, whether the user named it, the number of its settings, its size."""
+
+    __slots__ = ("explicit", "group", "path", "size")
+
+    def __init__(self, path: str, explicit: bool, group: int, size: int) -> None:
+        self.path = path
+        self.explicit = explicit
+        self.group = group
+        self.size = size
+
+
+class Linter:
+    """Lints one file after the other. It is sent to other processes, so it holds plain data until it is used."""
+
+    def __init__(self, settings: Sequence[Settings], task: Task, index: Index | None = None) -> None:
+        self._settings = list(settings)
+        self._task = task
+        self._indexes: dict[tuple[str, ...], Index] = {}
+        if index is not None and settings:
+            self._indexes[tuple(settings[0].local_rules)] = index
+        self._engines: dict[int, Engine] = {}
+        self._fixable: dict[int, frozenset[str]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "_settings": self._settings,
+            "_task": self._task,
+            "_indexes": {},
+            "_engines": {},
+            "_fixable": {},
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def lint(self, job: Job) -> Outcome:
+        """Read and lint the file of ``job``. Everything that goes wrong is in the outcome."""
+        outcome = Outcome(job.path)
+        try:
+            found = os.stat(job.path)
+            with open(job.path, "rb") as file:
+                data = file.read()
+        except (OSError, ValueError) as error:
+            outcome.problems.append(Problem(job.path, _reading_failed(error)))
+            return outcome
+        outcome.status = (found.st_mtime_ns, found.st_size)
+        return self.lint_bytes(data, job.path, explicit=job.explicit, group=job.group, outcome=outcome)
+
+    def lint_bytes(
+        self, data: bytes, path: str, *, explicit: bool = True, group: int = 0, outcome: Outcome | None = None
+    ) -> Outcome:
+        """Lint ``data`` as the content of ``path``."""
+        outcome = outcome if outcome is not None else Outcome(path)
+        try:
+            self._lint(data, outcome, explicit, group)
+        except Exception as error:
+            import traceback
+
+            outcome.fixed, outcome.diff, outcome.applied = None, b"", []
+            outcome.problems.append(
+                Problem(
+                    path,
+                    f"internal error: {type(error).__name__}: {error}; please report it at {ISSUES}",
+                    details=traceback.format_exc(),
+                )
+            )
+        return outcome
+
+    def _lint(self, data: bytes, outcome: Outcome, explicit: bool, group: int) -> None:
+        from mlint.source import Source, SourceError
+
+        task = self._task
+        if task.digest:
+            from mlint.cache import digest
+
+            outcome.digest = digest(data)
+        try:
+            source = Source.from_bytes(data, outcome.path)
+        except SourceError as error:
+            outcome.findings = [unreadable(outcome.path, error)]
+            return
+        codes = self._codes(outcome.path, group)
+        problems: dict[tuple[str | None, str], Problem] = {}
+
+        def check(version: Source) -> list[Finding]:
+            return self._check(version, codes, explicit, group, outcome, problems)
+
+        findings = check(source)
+        if task.fix and any(self.allows(finding, group) for finding in findings):
+            from mlint.fixer import fix_source
+
+            fixed = fix_source(source, check, lambda finding: self.allows(finding, group))
+            for failure in fixed.failures:
+                problems[(None, failure)] = Problem(outcome.path, failure)
+            outcome.applied = [stripped(finding) for finding in fixed.applied]
+            findings = list(fixed.remaining)
+            content = fixed.source.encode()
+            if content != data:
+                outcome.fixed = content
+                if task.diff:
+                    from mlint.report.diff import unified_diff
+
+                    text = unified_diff(source.text, fixed.source.text, source.path, color=task.color)
+                    # In the file's own encoding, as `patch` needs it.
+                    outcome.diff = text.encode(source.encoding, "backslashreplace")
+        if task.edits:
+            from mlint.fixer import materialise
+
+            findings = [materialise(finding) if finding.fix is not None else finding for finding in findings]
+        outcome.findings = [stripped(finding) for finding in findings]
+        outcome.problems.extend(problems.values())
+
+    def _check(
+        self,
+        source: Source,
+        codes: frozenset[str],
+        explicit: bool,
+        group: int,
+        outcome: Outcome,
+        problems: dict[tuple[str | None, str], Problem],
+    ) -> list[Finding]:
+        report = self._engine(group).check(source, codes, explicit=explicit)
+        for error in report.errors:
+            problems[(error.code, error.message)] = Problem(outcome.path, error.message, error.code, error.details)
+        for code, seconds in report.timings.items():
+            outcome.timings[code] = outcome.timings.get(code, 0.0) + seconds
+        dependencies = getattr(report, "dependencies", ())
+        if dependencies:
+            outcome.dependencies = tuple(sorted({*outcome.dependencies, *dependencies}))
+        return unsuppressed(source, report.findings, codes, self._index(group).entries)
+
+    def allows(self, finding: Finding, group: int = 0) -> bool:
+        """Say whether the settings allow to apply the fix of ``finding``."""
+        return finding.code in self._fixable_codes(group) and may_apply(finding, self._settings[group].unsafe_fixes)
+
+    def _index(self, group: int) -> Index:
+        local_rules = tuple(self._settings[group].local_rules)
+        index = self._indexes.get(local_rules)
+        if index is None:
+            from mlint.registry import load_index
+
+            index = self._indexes[local_rules] = load_index(local_rules)
+        return index
+
+    def _engine(self, group: int) -> Engine:
+        engine = self._engines.get(group)
+        if engine is None:
+            from mlint.engine import Engine
+
+            engine = Engine(self._index(group), options=engine_options(self._settings[group], self._task.timing))
+            self._engines[group] = engine
+        return engine
+
+    def _codes(self, path: str, group: int) -> frozenset[str]:
+        from mlint.settings import active_codes
+
+        settings = self._settings[group]
+        return active_codes(settings, self._index(group), settings.relative(path))
+
+    def _fixable_codes(self, group: int) -> frozenset[str]:
+        codes = self._fixable.get(group)
+        if codes is None:
+            from mlint.settings import fixable_codes
+
+            codes = self._fixable[group] = fixable_codes(self._settings[group], self._index(group))
+        return codes
+
+
+def engine_options(settings: Settings, timing: bool = False) -> Any:
+    """Return the engine's options that ``settings`` stand for."""
+    from mlint.engine import EngineOptions
+
+    return EngineOptions(
+        target_versions=settings.target_versions,
+        seed=settings.seed,
+        line_length=settings.line_length,
+        roots=settings.source_roots,
+        local_rules=settings.local_rules,
+        timing=timing,
+    )
+
+
+def unsuppressed(
+    source: Source, findings: Iterable[Finding], codes: frozenset[str], entries: Sequence[RuleEntry]
+) -> list[Finding]:
+    """Return those of ``findings`` that no comment suppresses, and those about comments that suppress nothing.
+
+    ``codes`` are the rules that looked at ``source``, ``entries`` all rules that there are.
+    """
+    found = list(findings)
+    lower = source.text.lower()
+    if ("noqa" not in lower and "mlint" not in lower) or any(finding.code == "ML000" for finding in found):
+        return found  # comments of a text that does not parse are not to be trusted
+    from mlint.suppress import Suppressions
+
+    suppressions = Suppressions(source)
+    kept = [finding for finding in found if not suppressions.covers(finding)]
+    if "ML001" in codes:
+        kept.extend(finding for finding in suppressions.unused(codes, entries) if not suppressions.covers(finding))
+    kept.sort(key=lambda finding: finding.sort_key)
+    return kept
+
+
+def unreadable(path: str, error: Any) -> Finding:
+    """Return the finding for a file whose bytes are no Python text."""
+    start = error.location or Location(1, 1)
+    return Finding(path, start, start, "ML000", "syntax-error", error.message, severity="error")
+
+
+def may_apply(finding: Finding, unsafe: bool) -> bool:
+    """Say whether the fix of ``finding`` may be applied by a user who does or does not allow unsafe ones."""
+    fix = finding.fix
+    return fix is not None and (fix.safety is Safety.SAFE or (unsafe and fix.safety is Safety.UNSAFE))
+
+
+def stripped(finding: Finding) -> Finding:
+    """Return ``finding`` as plain data: with its edits if they are built, without the function that builds them."""
+    fix = finding.fix
+    if fix is None or fix.build is None:
+        return finding
+    from dataclasses import replace
+
+    return replace(finding, fix=Fix(fix.safety, fix.message, fix.edits))
+
+
+def _reading_failed(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "cannot read: the file is no longer there"
+    if isinstance(error, PermissionError):
+        return "cannot read: permission denied"
+    if isinstance(error, OSError):
+        return f"cannot read: {error.strerror or error}"
+    return f"cannot read: {error}"

@@ -1,0 +1,120 @@
+"""The hooks: the manifest is valid, and pre-commit runs them in a real repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BAD = "import torch\n\nx = torch.randn(3)\ny = torch.log(torch.softmax(x, dim=-1))\n"
+GOOD = "import torch\n\nx = torch.randn(3)\ny = torch.log_softmax(x, dim=-1)\n"
+
+
+def run(*command: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+    )
+
+
+def git(*arguments: str, cwd: Path) -> None:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+    done = run("git", *identity, *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+
+
+def pre_commit(*arguments: str, cwd: Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    env = {"PRE_COMMIT_COLOR": "never"}
+    if home is not None:
+        env["PRE_COMMIT_HOME"] = str(home)
+    return run(sys.executable, "-m", "pre_commit", *arguments, cwd=cwd, env=env)
+
+
+def test_the_manifest_is_valid() -> None:
+    pytest.importorskip("pre_commit")
+    done = pre_commit("validate-manifest", ".pre-commit-hooks.yaml", cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_hooks_are_as_documented() -> None:
+    yaml = pytest.importorskip("yaml")
+    hooks = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+    assert set(hooks) == {"mlint", "mlint-fix"}
+    for hook in hooks.values():
+        assert hook["language"] == "python"
+        assert hook["types_or"] == ["python", "pyi"]
+        assert hook["require_serial"] is True
+        assert "--force-exclude" in hook["entry"]
+    assert "--fix" not in hooks["mlint"]["entry"].split()
+    assert "--fix" in hooks["mlint-fix"]["entry"].split()
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository with mlint's files as they are now, committed or not."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT)
+    if listed.returncode != 0:
+        pytest.skip("needs mlint's own git repository")
+    folder = tmp_path_factory.mktemp("mlint")
+    for name in listed.stdout.split("\0"):
+        source = ROOT / name
+        if name and source.is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    git("init", "-q", cwd=folder)
+    git("add", "-A", cwd=folder)
+    git("commit", "-q", "-m", "mlint", cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pre-commit installs mlint: once for all tests here."""
+    return tmp_path_factory.mktemp("pre-commit-home")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A user's repository with two files, one of which has a finding, and one that is excluded."""
+    folder = tmp_path / "user"
+    (folder / "made").mkdir(parents=True)
+    (folder / "bad.py").write_text(BAD)
+    (folder / "made" / "bad.py").write_text(BAD)
+    (folder / "good.py").write_text(GOOD)
+    (folder / "notes.txt").write_text("torch.log(torch.softmax(x))\n")
+    (folder / "pyproject.toml").write_text('[tool.mlint]\nextend-exclude = ["made"]\n')
+    git("init", "-q", cwd=folder)
+    git("add", "-A", cwd=folder)
+    git("commit", "-q", "-m", "start", cwd=folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_hook_finds(checkout: Path, home: Path, repository: Path) -> None:
+    pytest.importorskip("pre_commit")
+    done = pre_commit("try-repo", str(checkout), "mlint", "--all-files", "--verbose", cwd=repository, home=home)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "bad.py:4:5: ML501" in done.stdout
+    assert "made" not in done.stdout
+    assert "files were modified" not in done.stdout
+    assert (repository / "bad.py").read_text() == BAD
+
+
+@pytest.mark.slow
+def test_the_fixing_hook_fixes_and_fails_once(checkout: Path, home: Path, repository: Path) -> None:
+    pytest.importorskip("pre_commit")
+    arguments = ("try-repo", str(checkout), "mlint-fix", "--all-files", "--verbose")
+    done = pre_commit(*arguments, cwd=repository, home=home)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "files were modified by this hook" in done.stdout
+    assert (repository / "bad.py").read_text() == GOOD
+    assert (repository / "made" / "bad.py").read_text() == BAD
+    done = pre_commit(*arguments, cwd=repository, home=home)
+    assert done.returncode == 0, done.stdout + done.stderr
