@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], console: Console) -> int:
+    from mlint.registry import RegistryError
     from mlint.settings import SettingsError
 
     word, rest = first_word(arguments)
@@ -45,7 +46,7 @@ def _run(arguments: list[str], console: Console) -> int:
             return _check(rest, console)
         if word == "explain":
             return _explain(rest, console)
-    except (UsageError, SettingsError) as error:
+    except (UsageError, SettingsError, RegistryError) as error:
         console.warn(str(error))
         return 2
     console.warn(f"`mlint {word}` ({_NOT_BUILT[word]}) is not built yet; see https://github.com/mlint/mlint/issues")

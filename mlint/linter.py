@@ -131,6 +131,7 @@ class Linter:
             self._indexes[tuple(settings[0].local_rules)] = index
         self._engines: dict[int, Engine] = {}
         self._fixable: dict[int, frozenset[str]] = {}
+        self._selecting: dict[int, Settings] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -139,6 +140,7 @@ class Linter:
             "_indexes": {},
             "_engines": {},
             "_fixable": {},
+            "_selecting": {},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -188,7 +190,8 @@ class Linter:
         try:
             source = Source.from_bytes(data, outcome.path)
         except SourceError as error:
-            outcome.findings = [unreadable(outcome.path, error)]
+            if "ML000" in self._codes(outcome.path, group):
+                outcome.findings = [unreadable(outcome.path, error)]
             return
         codes = self._codes(outcome.path, group)
         problems: dict[tuple[str | None, str], Problem] = {}
@@ -265,7 +268,14 @@ class Linter:
     def _codes(self, path: str, group: int) -> frozenset[str]:
         from mlint.settings import active_codes
 
-        settings = self._settings[group]
+        settings = self._selecting.get(group)
+        if settings is None:
+            from dataclasses import replace
+
+            # Whatever is selected, a file that nobody could read is told, unless it is ignored by name.
+            chosen = self._settings[group]
+            settings = replace(chosen, extend_select=(*chosen.extend_select, "ML000"))
+            self._selecting[group] = settings
         return active_codes(settings, self._index(group), settings.relative(path))
 
     def _fixable_codes(self, group: int) -> frozenset[str]:
@@ -282,11 +292,11 @@ def engine_options(settings: Settings, timing: bool = False) -> Any:
     from mlint.engine import EngineOptions
 
     return EngineOptions(
-        target_versions=settings.target_versions,
+        targets=settings.target_versions,
+        root=settings.root,
+        roots=settings.source_roots,
         seed=settings.seed,
         line_length=settings.line_length,
-        roots=settings.source_roots,
-        local_rules=settings.local_rules,
         timing=timing,
     )
 

@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("flake8")
 
+pytest.importorskip("mlint.engine")
+
 ROOT = Path(__file__).resolve().parent.parent
 SAFE = "import torch\n\nx = torch.randn(3)\ny = torch.log(torch.softmax(x, dim=-1))\n"
 CALL = "torch.log(torch.softmax(x, dim=-1))"

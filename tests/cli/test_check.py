@@ -51,6 +51,8 @@ def test_a_file_that_does_not_parse_is_a_finding(project: Path, mlint: Run) -> N
     assert lines[0].startswith("bad.py:4:5: ML501")
     assert lines[1].startswith("broken.py:3:")
     assert "ML000" in lines[1]
+    assert mlint("--ignore", "ML000", "broken.py").code == 0
+    assert mlint("--per-file-ignores", "broken.py:syntax-error", "--select", "ML501", "broken.py").code == 0
 
 
 def test_unreadable_file(project: Path, mlint: Run, monkeypatch: pytest.MonkeyPatch) -> None:
