@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
+from mlint.model.callers import Callers
 from mlint.model.libraries import ROOTS, table
 from mlint.model.names import Binding, Names, canonical
 from mlint.model.reaching import Reaching
@@ -39,6 +40,9 @@ TF_DATASET = "tensorflow.data.Dataset"
 KERAS_MODEL = "keras.Model"
 
 _ARRAYS = (NDARRAY, TENSOR, JAX_ARRAY, TF_TENSOR)
+_ROLES = (MODULE, LOSS, OPTIMIZER, SCHEDULER, GRAD_SCALER, DATA_LOADER, LIGHTNING_MODULE, "accelerate.Accelerator")
+"""Objects that a program builds once and hands around. What the callers in a file give for a parameter tells its kind
+for these only: data of another kind than the callers of the file give may well come from outside."""
 _SCALARS = frozenset({"int", "float", "bool", "scalar", "str", "complex", "bytes", "None"})
 
 
@@ -130,6 +134,7 @@ class Kinds:
         self.tree = tree
         self.names = names
         self.reaching = reaching
+        self.callers = Callers(tree, names)
         self._cache: dict[ast.AST, Kind] = {}
         self._pending: set[ast.AST] = set()
         self._cyclic = False
@@ -301,8 +306,10 @@ class Kinds:
         how = binding.how
         if how in ("parameter", "assign", "annotate") and binding.annotation is not None:
             annotated = self.annotation(binding.annotation)
-            if annotated.known or binding.value is None:
+            if annotated.known or (binding.value is None and how != "parameter"):
                 return annotated
+        if how == "parameter":
+            return self._given(binding)
         if how == "assign" or how == "walrus":
             return self._unpack(self.of(binding.value), binding.path)
         if how == "for" and binding.value is not None:
@@ -314,6 +321,12 @@ class Kinds:
             assert isinstance(node, ast.AugAssign)
             return self._augmented(node)
         return UNKNOWN
+
+    def _given(self, parameter: Binding) -> Kind:
+        """The role of a parameter, where all callers in the file agree on it."""
+        values = self.callers.arguments(parameter)
+        kind = UNKNOWN if not values else join([self.of(value) for value in values])
+        return kind if kind.is_a(*_ROLES) or kind.name == "never" else UNKNOWN
 
     def _augmented(self, node: ast.AugAssign) -> Kind:
         if not isinstance(node.target, ast.Name):

@@ -45,9 +45,12 @@ class Call(Trigger):
 
 
 class Method(Trigger):
-    """A call of a method on a receiver of a proven kind: ``Method("item", of=TENSOR)``."""
+    """A call of a method on a receiver of a proven kind: ``Method("item", of=TENSOR)``.
 
-    def __init__(self, *names: str, of: str | tuple[str, ...]) -> None:
+    Without ``of``, of any receiver: the rule then proves by itself what it is.
+    """
+
+    def __init__(self, *names: str, of: str | tuple[str, ...] | None = None) -> None:
         self.names = frozenset(names)
         self.kinds = (of,) if isinstance(of, str) else of
 
@@ -59,7 +62,7 @@ class Method(Trigger):
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in self.names
-            and model.kinds.is_a(node.func.value, *self.kinds)
+            and (self.kinds is None or model.kinds.is_a(node.func.value, *self.kinds))
         )
 
 

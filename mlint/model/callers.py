@@ -1,0 +1,105 @@
+"""What the functions of a file are called with in that file.
+
+Only calls that are plain to see count: ``f(...)`` of a function by its name, and ``self.f(...)`` in its own class. A
+function that is also handed around as a value has callers that are not known.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cached_property
+
+from mlint.model.names import Binding, Names
+from mlint.model.tree import FunctionNode, Tree, walk
+
+
+class Callers:
+    """The calls of one file, by what they call."""
+
+    def __init__(self, tree: Tree, names: Names) -> None:
+        self.tree = tree
+        self.names = names
+
+    @cached_property
+    def _calls(self) -> tuple[dict[str, list[ast.Call]], dict[str, list[ast.Call]], set[str]]:
+        """Calls by plain name, calls by the last attribute, and names and attributes that are read but not called."""
+        plain: dict[str, list[ast.Call]] = {}
+        methods: dict[str, list[ast.Call]] = {}
+        called: set[ast.AST] = set()
+        loose: set[str] = set()
+        for node in walk(self.tree.module):
+            if isinstance(node, ast.Call):
+                func = node.func
+                called.add(func)
+                if isinstance(func, ast.Name):
+                    plain.setdefault(func.id, []).append(node)
+                elif isinstance(func, ast.Attribute):
+                    methods.setdefault(func.attr, []).append(node)
+            elif node in called:
+                continue
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                loose.add(node.id)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                loose.add(node.attr)
+        return plain, methods, loose
+
+    def of(self, function: FunctionNode) -> list[ast.Call] | None:
+        """The calls of a function in its file; None where it may be called in ways that cannot be seen."""
+        plain, methods, loose = self._calls
+        if function.name in loose:
+            return None
+        owner = self.tree.parent(function)
+        if isinstance(owner, ast.ClassDef):
+            calls = methods.get(function.name, [])
+            return calls if all(self._is_own(call, owner) for call in calls) else None
+        found: list[ast.Call] = []
+        for call in plain.get(function.name, ()):
+            assert isinstance(call.func, ast.Name)
+            meant = self.names.lookup(call.func)
+            if meant is not None and any(binding.node is function for binding in meant[1]):
+                if len(meant[1]) > 1:
+                    return None
+                found.append(call)
+        return found
+
+    def _is_own(self, call: ast.Call, owner: ast.ClassDef) -> bool:
+        assert isinstance(call.func, ast.Attribute)
+        receiver = call.func.value
+        if not isinstance(receiver, ast.Name) or self.tree.class_of(call) is not owner:
+            return False
+        function = self.tree.function(call)
+        arguments = [] if function is None else [*function.args.posonlyargs, *function.args.args]
+        return bool(arguments) and arguments[0].arg == receiver.id
+
+    def arguments(self, parameter: Binding) -> list[ast.expr] | None:
+        """What a parameter is given by the callers of its function; None where that is not known.
+
+        A caller that leaves the parameter out gives its default value.
+        """
+        node = parameter.node
+        scope = self.tree.parent(node)
+        while scope is not None and not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            scope = self.tree.parent(scope)
+        if scope is None or isinstance(scope, ast.Lambda):
+            return None
+        calls = self.of(scope)
+        if not calls:
+            return None
+        positional = [argument.arg for argument in (*scope.args.posonlyargs, *scope.args.args)]
+        shift = 1 if isinstance(self.tree.parent(scope), ast.ClassDef) else 0
+        position = positional.index(parameter.name) - shift if parameter.name in positional else None
+        given: list[ast.expr] = []
+        for call in calls:
+            if any(isinstance(argument, ast.Starred) for argument in call.args):
+                return None
+            if any(keyword.arg is None for keyword in call.keywords):
+                return None
+            value = next((keyword.value for keyword in call.keywords if keyword.arg == parameter.name), None)
+            if value is None and position is not None and 0 <= position < len(call.args):
+                value = call.args[position]
+            if value is None:
+                value = parameter.value
+            if value is None:
+                return None
+            given.append(value)
+        return given
