@@ -13,6 +13,7 @@ from mlint.model.flow import Flow
 from mlint.model.kinds import Kinds
 from mlint.model.names import Names
 from mlint.model.reaching import Reaching
+from mlint.model.training import Training
 from mlint.model.tree import Tree, walk
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class FileModel:
     def effects(self) -> Effects:
         """What functions do."""
         return Effects(self)
+
+    @cached_property
+    def training(self) -> Training:
+        """What training loops do."""
+        return Training(self)
 
     @cached_property
     def is_test(self) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlint.model.kinds import Kinds
     from mlint.model.names import Names
     from mlint.model.reaching import Reaching
+    from mlint.model.training import Training
     from mlint.model.tree import Tree
     from mlint.rule.base import Rule
     from mlint.source import Source
@@ -92,6 +93,11 @@ class Context:
     def effects(self) -> Effects:
         """What functions do."""
         return self.model.effects
+
+    @property
+    def training(self) -> Training:
+        """What training loops do, in which order."""
+        return self.model.training
 
     @property
     def is_test(self) -> bool:

@@ -17,7 +17,7 @@ IMPORTS = "import torch\nfrom torch import nn, optim\n"
         ("def f(o=None):\n    here(o)\nf()\nf(optim.SGD(p, 0.1))", "torch.optim.SGD"),
         ("def f(o):\n    here(o)\nf(optim.SGD(p, 0.1))\nf(optim.Adam(p))", "torch.optim.Optimizer"),
         ("def g(o):\n    f(o)\ndef f(o):\n    here(o)\ng(optim.SGD(p, 0.1))", "torch.optim.SGD"),
-        ("class T:\n    def f(self, c):\n        here(c)\n    def g(self):\n        self.f(nn.MSELoss())", "torch.nn.MSELoss"),
+        ("class T:\n    def f(self, c):\n        here(c)\n    def g(s):\n        s.f(nn.L1Loss())", "torch.nn.L1Loss"),
         ("def f(o):\n    here(o)\nf(optim.SGD(p, 0.1))\nf(other)", "unknown"),
         ("def f(o):\n    here(o)\nf(optim.SGD(p, 0.1))\nspawn(f)", "unknown"),
         ("def f(o):\n    here(o)\nf(*arguments)", "unknown"),
@@ -26,12 +26,15 @@ IMPORTS = "import torch\nfrom torch import nn, optim\n"
         ("def f(x):\n    here(x)\nf(torch.zeros(3))", "unknown"),
         ("def f(o):\n    here(o)\nif a:\n    def f(o):\n        pass\nf(optim.SGD(p, 0.1))", "unknown"),
         (
-            "class T:\n    def f(self, c):\n        here(c)\n    def g(self):\n        self.f(nn.MSELoss())\nt.f(3)",
+            "class T:\n    def f(self, c):\n        here(c)\n    def g(s):\n        s.f(nn.L1Loss())\nt.f(3)",
             "unknown",
         ),
-        ("class A:\n    def f(self, c):\n        here(c)\nclass B:\n    def g(self):\n        self.f(nn.MSELoss())", "unknown"),
+        (
+            "class A:\n    def f(self, c):\n        here(c)\nclass B:\n    def g(self):\n        s.f(nn.L1Loss())",
+            "unknown",
+        ),
     ],
-)  # fmt: skip
+)
 def test_role_of_a_parameter(code: str, kind: str) -> None:
     model = model_of(IMPORTS + code)
     assert model.kinds.of(marked(model)).name == kind
