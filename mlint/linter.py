@@ -292,7 +292,7 @@ def engine_options(settings: Settings, timing: bool = False) -> Any:
     from mlint.engine import EngineOptions
 
     return EngineOptions(
-        targets=settings.target_versions,
+        target_versions=settings.target_versions,
         root=settings.root,
         roots=settings.source_roots,
         seed=settings.seed,
