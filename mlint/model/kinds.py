@@ -331,8 +331,23 @@ class Kinds:
     def _augmented(self, node: ast.AugAssign) -> Kind:
         if not isinstance(node.target, ast.Name):
             return UNKNOWN
-        before = [self.binding(b) for b in self.reaching.at(node, node.target.id) if b.node is not node]
-        return self._arithmetic(join(before) if before else UNKNOWN, self.of(node.value), node.op)
+        if node in self._pending:  # `x += a` and `x -= b` in one loop reach each other
+            self._cyclic = True
+            return NEVER
+        cached = self._cache.get(node)
+        if cached is not None:
+            return cached
+        self._pending.add(node)
+        try:
+            before = [self.binding(b) for b in self.reaching.at(node, node.target.id) if b.node is not node]
+            old = join(before) if before else UNKNOWN
+            # Nothing is known of a value that is still being computed, not even together with one that is.
+            kind = old if old.name == "never" else self._arithmetic(old, self.of(node.value), node.op)
+        finally:
+            self._pending.discard(node)
+        if not self._cyclic:
+            self._cache[node] = kind
+        return kind
 
     def _entered(self, value: ast.expr | None) -> Kind:
         kind = self.of(value)

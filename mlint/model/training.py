@@ -33,6 +33,10 @@ CLIPPING = frozenset(
     "torch.nn.utils.clip_grad_norm_ torch.nn.utils.clip_grad_value_ torch.nn.utils.clip_grad_norm "
     "torch.nn.utils.clip_grad.clip_grad_norm_ torch.nn.utils.clip_grad.clip_grad_value_".split()
 )
+_MODULE_METHODS = frozenset(
+    "parameters named_parameters buffers modules named_modules children train eval to cuda cpu state_dict "
+    "forward".split()
+)
 _DEEPEST = 6
 _CUDA_TEXT = re.compile(r"cuda|ccelerat")
 _CUDA_DEVICE = re.compile(r"cuda(:\d+)?")
@@ -300,14 +304,20 @@ class Training:
             return False
         dotted = model.names.dotted(func)
         if dotted is not None and not dotted.startswith(".") and not self._is_first_party(dotted):
-            return dotted.startswith(("accelerate.", "deepspeed.", "lightning.", "fairscale."))
+            if "." not in dotted or dotted.startswith("torch."):
+                return False
+            if dotted.startswith(("accelerate.", "deepspeed.", "lightning.", "fairscale.")):
+                return True
         if isinstance(func, ast.Attribute) and model.kinds.is_self(func.value):
             owner = model.tree.class_of(call)
             values = [] if owner is None else model.kinds.attribute_values(owner, func.attr)
-            if not values:
+            if not values and not (func.attr in _MODULE_METHODS and owner is not None and self._is_module(owner)):
                 return True  # inherited from elsewhere
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
         return any(model.kinds.is_a(value, OPTIMIZER) for value in given)
+
+    def _is_module(self, owner: ast.ClassDef) -> bool:
+        return self.model.kinds.class_instance(owner).is_a(MODULE)
 
     def _is_first_party(self, dotted: str) -> bool:
         project = self.model.project

@@ -27,6 +27,7 @@ from mlint.model.kinds import (
     TRANSFORMER,
     Kind,
 )
+from mlint.model.training import Action, Round
 from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
 from mlint.pattern import Match, Pattern, Template
 from mlint.rule.base import PatternRule, Rule
@@ -59,6 +60,7 @@ __all__ = [
     "TF_DATASET",
     "TF_TENSOR",
     "TRANSFORMER",
+    "Action",
     "Call",
     "Context",
     "Edit",
@@ -78,6 +80,7 @@ __all__ = [
     "Pattern",
     "PatternRule",
     "Reference",
+    "Round",
     "Rule",
     "Safety",
     "Store",

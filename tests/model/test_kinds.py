@@ -136,3 +136,18 @@ def test_a_subclass_of_a_project_class_has_its_families() -> None:
 def test_definitions_that_depend_on_themselves_end() -> None:
     model = model_of("import torch\ndef f(x):\n    return f(x)\ny = f(1)\nwhile c:\n    y = g(y)\nhere(y)")
     assert not model.kinds.of(marked(model)).known
+
+
+def test_augmented_assignments_that_reach_each_other() -> None:
+    model = model_of(
+        """
+        import torch
+        x = torch.zeros(3)
+        while a:
+            x += 1
+            for b in c:
+                x -= 2
+        here(x)
+        """
+    )
+    assert model.kinds.of(marked(model)).name == "torch.Tensor"
