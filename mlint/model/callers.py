@@ -21,12 +21,15 @@ class Callers:
         self.names = names
 
     @cached_property
-    def _calls(self) -> tuple[dict[str, list[ast.Call]], dict[str, list[ast.Call]], set[str]]:
+    def _calls(
+        self,
+    ) -> tuple[dict[str, list[ast.Call]], dict[str, list[ast.Call]], dict[str, list[ast.Name]], set[str]]:
         """Calls by plain name, calls by the last attribute, and names and attributes that are read but not called."""
         plain: dict[str, list[ast.Call]] = {}
         methods: dict[str, list[ast.Call]] = {}
         called: set[ast.AST] = set()
-        loose: set[str] = set()
+        names: dict[str, list[ast.Name]] = {}
+        attributes: set[str] = set()
         for node in walk(self.tree.module):
             if isinstance(node, ast.Call):
                 func = node.func
@@ -38,20 +41,22 @@ class Callers:
             elif node in called:
                 continue
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                loose.add(node.id)
+                names.setdefault(node.id, []).append(node)
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                loose.add(node.attr)
-        return plain, methods, loose
+                attributes.add(node.attr)
+        return plain, methods, names, attributes
 
     def of(self, function: FunctionNode) -> list[ast.Call] | None:
         """The calls of a function in its file; None where it may be called in ways that cannot be seen."""
-        plain, methods, loose = self._calls
-        if function.name in loose:
-            return None
+        plain, methods, names, attributes = self._calls
         owner = self.tree.parent(function)
         if isinstance(owner, ast.ClassDef):
+            if function.name in attributes:
+                return None
             calls = methods.get(function.name, [])
             return calls if all(self._is_own(call, owner) for call in calls) else None
+        if any(self._means(name, function) for name in names.get(function.name, ())):
+            return None
         found: list[ast.Call] = []
         for call in plain.get(function.name, ()):
             assert isinstance(call.func, ast.Name)
@@ -61,6 +66,10 @@ class Callers:
                     return None
                 found.append(call)
         return found
+
+    def _means(self, name: ast.Name, function: FunctionNode) -> bool:
+        meant = self.names.lookup(name)
+        return meant is not None and any(binding.node is function for binding in meant[1])
 
     def _is_own(self, call: ast.Call, owner: ast.ClassDef) -> bool:
         assert isinstance(call.func, ast.Attribute)

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds import GRAD_SCALER, LIGHTNING_MODULE, MODULE, OPTIMIZER, SCHEDULER, TENSOR
-from mlint.model.tree import LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
+from mlint.model.tree import FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -174,8 +174,10 @@ class Training:
         return found
 
     def _of_helper(self, call: ast.Call, depth: int) -> Iterator[Action]:
-        callee = self.model.effects.callee(call)
-        if callee is None or depth > _DEEPEST:
+        if depth > _DEEPEST:
+            return
+        callee = self.model.effects.callee(call) or self._forward(call)
+        if callee is None:
             return
         owner, function = callee
         actions = owner.training.of_function(function, depth + 1)
@@ -185,6 +187,25 @@ class Training:
         for action in actions:
             yield _through(action, call, words, receiver)
 
+    def _forward(self, call: ast.Call) -> tuple[FileModel, FunctionNode] | None:
+        """The `forward` that a call of a model runs: some models zero their own gradients in it."""
+        model = self.model
+        if not isinstance(call.func, (ast.Name, ast.Attribute)) or model.names.dotted(call.func) is not None:
+            return None
+        definition: ast.AST | None = model.kinds.of(call.func).definition
+        owner = model
+        if definition is None and model.project is not None:
+            for made in self.constructors(call.func):
+                dotted = model.names.dotted(made.func)
+                found = None if dotted is None else model.project.definition(dotted, model.source.path)
+                if found is not None:
+                    owner, definition = found
+                    model.depends_on(owner)
+        if not isinstance(definition, ast.ClassDef):
+            return None
+        forward = owner.kinds.method(definition, "forward")
+        return (owner, forward) if isinstance(forward, FUNCTIONS) else None
+
     def _words(
         self, call: ast.Call, function: FunctionNode, owner: FileModel
     ) -> tuple[dict[str, str], tuple[str, str] | None]:
@@ -192,8 +213,10 @@ class Training:
         arguments = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
         receiver: tuple[str, str] | None = None
         if isinstance(owner.tree.parent(function), ast.ClassDef) and arguments:
-            if isinstance(call.func, ast.Attribute):
+            if isinstance(call.func, ast.Attribute) and call.func.attr == function.name:
                 receiver = (arguments[0], ast.unparse(call.func.value))
+            elif function.name == "forward":
+                receiver = (arguments[0], ast.unparse(call.func))
             arguments = arguments[1:]
         words: dict[str, str] = {}
         for name, argument in zip(arguments, call.args):

@@ -420,6 +420,26 @@ for x, y in loader:
             note="who knows what it does",
         ),
         Example(
+            given="from torch.optim import Adam\nfrom network import Net\nnet = Net()\nadam = Adam(net.parameters())\n",
+            ok="""
+for x in batches:
+    loss = net(x)
+    loss.backward()
+    adam.step()
+""",
+            files={
+                "network.py": """
+from torch import nn
+
+class Net(nn.Module):
+    def forward(self, x):
+        self.zero_grad()
+        return self.layer(x).mean()
+"""
+            },
+            note="the model zeroes its own gradients",
+        ),
+        Example(
             given=GIVEN,
             ok="""
 for i, (x, y) in enumerate(loader):

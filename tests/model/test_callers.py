@@ -20,6 +20,7 @@ IMPORTS = "import torch\nfrom torch import nn, optim\n"
         ("class T:\n    def f(self, c):\n        here(c)\n    def g(s):\n        s.f(nn.L1Loss())", "torch.nn.L1Loss"),
         ("def f(o):\n    here(o)\nf(optim.SGD(p, 0.1))\nf(other)", "unknown"),
         ("def f(o):\n    here(o)\nf(optim.SGD(p, 0.1))\nspawn(f)", "unknown"),
+        ("def f(o):\n    here(o)\nf(optim.SGD(p, 0.1))\nspawn(x.f)", "torch.optim.SGD"),
         ("def f(o):\n    here(o)\nf(*arguments)", "unknown"),
         ("def f(o):\n    here(o)", "unknown"),
         ("def f(o):\n    f(o)\n    here(o)", "unknown"),
