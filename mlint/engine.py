@@ -14,16 +14,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlint.finding import Finding, Location
-from mlint.model.file import FileModel
-from mlint.model.project import Project
 from mlint.model.tree import CHILD_FIELDS, position
-from mlint.model.versions import Versions
 from mlint.registry import Index, RuleEntry, load_rule
-from mlint.rule.context import Context, Options
 from mlint.source import Source, SourceError
 
 if TYPE_CHECKING:
+    from mlint.model.project import Project
+    from mlint.model.versions import Versions
     from mlint.rule import Rule
+    from mlint.rule.context import Context, Options
 
 LIBRARY_WORDS: Mapping[str, tuple[str, ...]] = {
     "torch": ("torch", "lightning", "accelerate"),
@@ -219,11 +218,7 @@ class Engine:
         self.options = options if options is not None else EngineOptions()
         self._tables: dict[frozenset[str], _Tables] = {}
         self._rules: dict[str, Rule] = {}
-        self._project = Project(self.options.roots) if self.options.project else None
-        self._versions = Versions(self.options.target_versions, self.options.root)
-        self._rule_options = Options(
-            self.options.target_versions, self.options.root, self.options.seed, self.options.line_length
-        )
+        self._surroundings: tuple[Project | None, Versions, Options] | None = None
 
     def check(
         self,
@@ -263,8 +258,7 @@ class Engine:
         candidates = tables.candidates(tree)
         if not candidates:
             return report
-        model = FileModel(source, tree, self._project)
-        context = Context(model, self._rule_options, self._versions)
+        context = self._context(source, tree)
         failed: set[str] = set()
         seen: set[tuple[str, Location, Location, str]] = set()
         present: dict[tuple[str, ...], bool] = {}
@@ -295,8 +289,27 @@ class Engine:
         if failed:
             report.findings = [finding for finding in report.findings if finding.code not in failed]
         report.findings.sort(key=lambda finding: finding.sort_key)
-        report.dependencies = tuple(sorted(model.dependencies))
+        report.dependencies = tuple(sorted(context.model.dependencies))
         return report
+
+    def _context(self, source: Source, tree: ast.Module) -> Context:
+        """The context of a file. The model and the rules' own modules are imported here: most files need neither."""
+        from mlint.model.file import FileModel
+        from mlint.rule.context import Context
+
+        if self._surroundings is None:
+            from mlint.model.project import Project
+            from mlint.model.versions import Versions
+            from mlint.rule.context import Options
+
+            options = self.options
+            self._surroundings = (
+                Project(options.roots) if options.project else None,
+                Versions(options.target_versions, options.root),
+                Options(options.target_versions, options.root, options.seed, options.line_length),
+            )
+        project, versions, rule_options = self._surroundings
+        return Context(FileModel(source, tree, project), rule_options, versions)
 
     def _findings(self, entry: RuleEntry, node: ast.AST, context: Context) -> list[Finding]:
         rule = self._rules.get(entry.code)

@@ -25,13 +25,13 @@ class Edits:
         self._model = model
         self._source = model.source
 
-    def replace(self, node: ast.AST, template: str, **parts: Part) -> Edit:
+    def replace(self, node: ast.expr, template: str, **parts: Part) -> Edit:
         """Replace an expression by a template: ``replace(call, "torch.log1p($x)", x=argument)``."""
         from mlint.codemod import expression
 
         return expression.replace(self._source, node, template, parts)
 
-    def substitute(self, node: ast.AST, replacements: Mapping[ast.AST, str]) -> str:
+    def substitute(self, node: ast.expr | ast.stmt, replacements: Mapping[ast.AST, str]) -> str:
         """The text of an expression with some of its parts replaced by other texts."""
         from mlint.codemod import expression
 
@@ -61,7 +61,7 @@ class Edits:
 
         return keyword.set_value(self._source, call, name, value)
 
-    def rename_callee(self, node: ast.AST, dotted: str) -> Edit:
+    def rename_callee(self, node: ast.Call | ast.Attribute | ast.Name, dotted: str) -> Edit:
         """Replace the callee of a call, or a reference, by another name."""
         from mlint.codemod import callee
 
@@ -85,8 +85,7 @@ class Edits:
         """Let one name of a from-import come from another module or under another name."""
         from mlint.codemod import imports
 
-        made = imports.replace_name(self._source, node, name, new_module, new_name)
-        return [made] if isinstance(made, Edit) else list(made)
+        return [imports.replace_name(self._source, node, name, new_module, new_name)]
 
     def wrap(self, statements: Sequence[ast.stmt], header: str) -> list[Edit]:
         """Put consecutive statements under a header such as ``with torch.no_grad():``."""
