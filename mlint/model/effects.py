@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from mlint.model.libraries import ROOTS
+from mlint.model.randomness import SEEDING
 from mlint.model.tree import FUNCTIONS, FunctionNode, walk_scope
 
 if TYPE_CHECKING:
@@ -19,16 +21,6 @@ BACKWARD = "backward"
 STEP = "step"
 ZERO_GRAD = "zero_grad"
 UNKNOWN_SEED = "calls something named seed"
-
-SEEDING = frozenset(
-    "torch.manual_seed torch.cuda.manual_seed torch.cuda.manual_seed_all torch.random.manual_seed torch.seed "
-    "numpy.random.seed random.seed tensorflow.random.set_seed tensorflow.set_random_seed keras.utils.set_random_seed "
-    "transformers.set_seed transformers.trainer_utils.set_seed transformers.enable_full_determinism "
-    "accelerate.utils.set_seed lightning.pytorch.seed_everything lightning.seed_everything "
-    "lightning.fabric.seed_everything ignite.utils.manual_seed monai.utils.set_determinism "
-    "stable_baselines3.common.utils.set_random_seed cupy.random.seed mxnet.random.seed dgl.seed dgl.random.seed "
-    "torch_geometric.seed_everything".split()
-)
 
 
 class Effects:
@@ -91,10 +83,7 @@ class Effects:
         definition = model.kinds._definition(call.func)
         owner: FileModel = model
         if definition is None:
-            dotted = model.names.dotted(call.func)
-            if dotted is None or model.project is None:
-                return None
-            found = model.project.definition(dotted, model.source.path)
+            found = self._foreign(call.func)
             if found is None:
                 return None
             owner, definition = found
@@ -102,6 +91,41 @@ class Effects:
         if isinstance(definition, ast.ClassDef):
             definition = owner.kinds.method(definition, "__init__")
         return (owner, definition) if isinstance(definition, FUNCTIONS) else None
+
+    def _foreign(self, func: ast.expr) -> tuple[FileModel, ast.AST] | None:
+        """The function or class of a first-party module that an expression names: also a method of an instance that
+        a name, or an attribute of self, holds (`trainer = Trainer(…); trainer.run()`).
+        """
+        model = self.model
+        if model.project is None:
+            return None
+        dotted = model.names.dotted(func)
+        if dotted is not None:
+            return model.project.definition(dotted, model.source.path)
+        if not isinstance(func, ast.Attribute):
+            return None
+        values: list[ast.AST | None] = []
+        receiver = func.value
+        if isinstance(receiver, ast.Call):
+            values.append(receiver)
+        elif isinstance(receiver, ast.Name):
+            values.extend(
+                b.value if b.how == "assign" and not b.path else None for b in model.reaching.of(receiver) or ()
+            )
+        elif isinstance(receiver, ast.Attribute) and model.kinds.is_self(receiver.value):
+            owner = model.tree.class_of(receiver)
+            if owner is not None:
+                values.extend(model.kinds.attribute_values(owner, receiver.attr))
+        if len(values) != 1 or not isinstance(values[0], ast.Call):
+            return None
+        dotted = model.names.dotted(values[0].func)
+        if dotted is None or dotted.partition(".")[0] in ROOTS:
+            return None
+        found = model.project.definition(dotted, model.source.path)
+        if found is None or not isinstance(found[1], ast.ClassDef):
+            return None
+        method = found[0].kinds.method(found[1], func.attr)
+        return None if method is None else (found[0], method)
 
     def callers(self, function: FunctionNode) -> list[ast.Call]:
         """The calls of a function in its own file."""

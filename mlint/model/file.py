@@ -12,6 +12,7 @@ from mlint.model.effects import Effects
 from mlint.model.flow import Flow
 from mlint.model.kinds import Kinds
 from mlint.model.names import Names
+from mlint.model.randomness import Randomness
 from mlint.model.reaching import Reaching
 from mlint.model.training import Training
 from mlint.model.tree import Tree, walk
@@ -73,6 +74,11 @@ class FileModel:
     def training(self) -> Training:
         """What training loops do."""
         return Training(self)
+
+    @cached_property
+    def randomness(self) -> Randomness:
+        """Draws and seeds."""
+        return Randomness(self)
 
     @cached_property
     def is_test(self) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlint.model.flow import Flow
     from mlint.model.kinds import Kinds
     from mlint.model.names import Names
+    from mlint.model.randomness import Randomness
     from mlint.model.reaching import Reaching
     from mlint.model.training import Training
     from mlint.model.tree import Tree
@@ -98,6 +99,11 @@ class Context:
     def training(self) -> Training:
         """What training loops do, in which order."""
         return self.model.training
+
+    @property
+    def randomness(self) -> Randomness:
+        """What draws random numbers, and what seeds."""
+        return self.model.randomness
 
     @property
     def is_test(self) -> bool:

@@ -43,6 +43,11 @@ class Edits:
 
         return keyword.add(self._source, call, name, value)
 
+    def put_keyword(self, call: ast.Call, name: str, value: str) -> Edit:
+        """Give a keyword argument a value, whether the call has it already or not."""
+        given = any(keyword.arg == name for keyword in call.keywords)
+        return self.set_keyword(call, name, value) if given else self.add_keyword(call, name, value)
+
     def remove_keyword(self, call: ast.Call, name: str) -> Edit:
         """Remove a keyword argument."""
         from mlint.codemod import keyword
