@@ -268,7 +268,7 @@ class Check:
 
         entry = self._index.by_code.get(code)
         try:
-            return None if entry is None else str(load_rule(entry).explanation)
+            return None if entry is None else load_rule(entry).explanation()
         except Exception:  # a rule that cannot be loaded, or a code of the engine without a file
             return None
 

@@ -61,8 +61,7 @@ def page(index: Index, word: str) -> str:
         parts.append(_ENGINE_PAGES[entry.code].strip())
     else:
         rule = load_rule(entry)
-        text = getattr(rule, "explanation", "") or rule.__doc__ or entry.summary
-        parts.append(inspect.cleandoc(text))
+        parts.append(inspect.cleandoc(rule.explanation()))
         parts.extend(_examples(rule))
     parts.append(rule_url(entry.name))
     return "\n\n".join(parts) + "\n"

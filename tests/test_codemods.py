@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mlint.engine")
-
 ROOT = Path(__file__).resolve().parent.parent
 BAD = "import torch\n\nx = torch.randn(3)\ny = torch.log(torch.softmax(x, dim=-1))  # keep\n"
 GOOD = "import torch\n\nx = torch.randn(3)\ny = torch.log_softmax(x, dim=-1)  # keep\n"

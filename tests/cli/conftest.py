@@ -57,7 +57,3 @@ def process(project: Path) -> Run:
         return Done(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
 
     return run
-
-
-if not (ROOT / "mlint" / "engine.py").exists():  # these run the whole of mlint
-    collect_ignore = ["test_check.py", "test_stdin.py", "test_runner.py", "test_watch.py"]
