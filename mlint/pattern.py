@@ -14,12 +14,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from mlint.model import kinds as _kinds
 from mlint.model.libraries.operations import Form, Operation, by_function
 from mlint.model.names import expand
+from mlint.model.tree import walk
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -54,13 +55,21 @@ class Match:
 
     Attributes:
         node: the matched expression.
+        pattern: the text of the pattern.
         variables: metavariable → expression, or for ``$*rest`` the list of arguments.
         forms: which spelling of each operation the code uses, outermost first, with the call.
+        calls: the matched calls of functions of a library, outermost first.
+        proven: whether the receiver of every method is known to be what the method's name suggests.
+        names: the local names that were looked through: the read, and the assignment that gave the value.
     """
 
     node: ast.expr
+    pattern: str = ""
     variables: dict[str, Bound] = field(default_factory=dict)
     forms: list[tuple[Operation, Form, ast.Call]] = field(default_factory=list)
+    calls: list[ast.Call] = field(default_factory=list)
+    proven: bool = True
+    names: list[tuple[ast.Name, ast.Assign]] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> ast.expr:
         """The expression that a metavariable stands for."""
@@ -74,13 +83,15 @@ class Pattern:
 
     Args:
         text: the pattern.
+        through_names: whether a local name may stand for a part of the pattern that was assigned to it just before.
 
     Raises:
         PatternError: if the text is not an expression, or names nothing to look for.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, through_names: bool = False) -> None:
         self.text = text
+        self.through_names = through_names
         self.kinds: dict[str, tuple[str, ...]] = {}
         self.root = _parse(text, self.kinds)
         self.anchor, self.depth = _anchor(self.root, text)
@@ -97,11 +108,19 @@ class Pattern:
 
     def match_expression(self, node: ast.expr, model: FileModel) -> Match | None:
         """The match of the whole pattern with one expression."""
-        matcher = _Matcher(model, self.kinds)
-        state = matcher.match(self.root, node, _State({}, ()))
+        matcher = _Matcher(model, self.kinds, self.through_names)
+        state = matcher.match(self.root, node, _State({}))
         if state is None:
             return None
-        return Match(node, dict(state.variables), list(state.forms))
+        return Match(
+            node,
+            self.text,
+            dict(state.variables),
+            list(state.forms),
+            list(state.calls),
+            state.proven,
+            list(state.names),
+        )
 
 
 class Template:
@@ -180,16 +199,25 @@ def _tails(call: ast.Call) -> list[str]:
 @dataclass(frozen=True)
 class _State:
     variables: Mapping[str, Bound]
-    forms: tuple[tuple[Operation, Form, ast.Call], ...]
+    forms: tuple[tuple[Operation, Form, ast.Call], ...] = ()
+    calls: tuple[ast.Call, ...] = ()
+    proven: bool = True
+    names: tuple[tuple[ast.Name, ast.Assign], ...] = ()
 
     def bind(self, name: str, value: Bound) -> _State | None:
         old = self.variables.get(name)
         if old is None:
-            return _State({**self.variables, name: value}, self.forms)
+            return replace(self, variables={**self.variables, name: value})
         return self if _same(old, value) else None
 
-    def used(self, operation: Operation, form: Form, call: ast.Call) -> _State:
-        return _State(self.variables, (*self.forms, (operation, form, call)))
+    def used(self, operation: Operation, form: Form, call: ast.Call, proven: bool) -> _State:
+        return replace(self, forms=(*self.forms, (operation, form, call)), proven=self.proven and proven)
+
+    def called(self, call: ast.Call) -> _State:
+        return replace(self, calls=(*self.calls, call))
+
+    def through(self, name: ast.Name, assignment: ast.Assign) -> _State:
+        return replace(self, names=(*self.names, (name, assignment)))
 
 
 def _same(first: Bound, second: Bound) -> bool:
@@ -200,12 +228,25 @@ def _same(first: Bound, second: Bound) -> bool:
     return [ast.dump(a) for a in first] == [ast.dump(b) for b in second]
 
 
+# An argument of these must be an array of theirs: nothing else is accepted by the library itself.
+_STRICT = frozenset({_kinds.TENSOR})
+
+
 class _Matcher:
-    def __init__(self, model: FileModel, kinds: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, model: FileModel, kinds: Mapping[str, tuple[str, ...]], through_names: bool) -> None:
         self.model = model
         self.kinds = kinds
+        self.through_names = through_names
+        self._argument_of: list[str] = []
 
     def match(self, pattern: ast.AST, node: ast.AST, state: _State) -> _State | None:
+        if (
+            self.through_names
+            and isinstance(node, ast.Name)
+            and isinstance(pattern, (ast.Call, ast.BinOp, ast.UnaryOp))
+            and (assignment := assigned(node, self.model)) is not None
+        ):
+            return self.match(pattern, assignment.value, state.through(node, assignment))
         if isinstance(pattern, ast.Name):
             if pattern.id.startswith(_VARIABLE):
                 return self._variable(pattern.id[len(_VARIABLE) :], node, state)
@@ -279,24 +320,56 @@ class _Matcher:
         operation = by_function(wanted)
         dotted = self.model.names.dotted(node.func)
         if operation is None:
-            return self._arguments(pattern, None, None, node, None, state) if dotted == wanted else None
-        form = self._form(operation, node, dotted)
+            if dotted != wanted:
+                return None
+            return self._inside(wanted, pattern, None, None, node, None, state.called(node))
+        form, proven = self._form(operation, node, dotted)
         if form is None:
             return None
         canonical = next(f for f in operation.forms if f.dotted == wanted)
-        return self._arguments(pattern, operation, canonical, node, form, state.used(operation, form, node))
+        state = state.used(operation, form, node, proven)
+        if form.owner is None:
+            state = state.called(node)
+        return self._inside(wanted, pattern, operation, canonical, node, form, state)
 
-    def _form(self, operation: Operation, node: ast.Call, dotted: str | None) -> Form | None:
-        """Which spelling of an operation a call uses."""
+    def _inside(
+        self,
+        dotted: str,
+        pattern: ast.Call,
+        operation: Operation | None,
+        pattern_form: Form | None,
+        node: ast.Call,
+        form: Form | None,
+        state: _State,
+    ) -> _State | None:
+        """Match the arguments of a library's function or method."""
+        owner = owner_of(dotted)
+        if owner is None:
+            return self._arguments(pattern, operation, pattern_form, node, form, state)
+        self._argument_of.append(owner)
+        try:
+            return self._arguments(pattern, operation, pattern_form, node, form, state)
+        finally:
+            self._argument_of.pop()
+
+    def _form(self, operation: Operation, node: ast.Call, dotted: str | None) -> tuple[Form | None, bool]:
+        """Which spelling of an operation a call uses, and whether the receiver of a method is proven.
+
+        What is handed to a function of torch is a tensor, so ``torch.log(x.softmax(-1))`` needs no more proof. What is
+        handed to a function of NumPy may also be a frame: a match, but not a proof.
+        """
         for form in operation.forms:
             if form.owner is None and form.dotted == dotted:
-                return form
+                return form, True
         if dotted is None and isinstance(node.func, ast.Attribute):
             for form in operation.forms:
                 if form.owner is not None and form.name == node.func.attr:
-                    if self.model.kinds.is_a(node.func.value, form.owner):
-                        return form
-        return None
+                    kind = self.model.kinds.of(node.func.value)
+                    if kind.is_a(form.owner):
+                        return form, True
+                    if not kind.known and form.owner in self._argument_of:
+                        return form, form.owner in _STRICT
+        return None, False
 
     def _arguments(
         self,
@@ -360,7 +433,74 @@ def _equal_constants(pattern: ast.Constant, node: ast.AST) -> bool:
         return False
     if isinstance(pattern.value, bool) or isinstance(node.value, bool) or pattern.value is None:
         return pattern.value is node.value
+    if isinstance(node.value, complex) and not isinstance(pattern.value, complex):
+        return False
     return bool(pattern.value == node.value)
+
+
+_OWNERS = {"torch": _kinds.TENSOR, "numpy": _kinds.NDARRAY, "scipy": _kinds.NDARRAY, "jax": _kinds.JAX_ARRAY}
+
+
+def owner_of(dotted: str) -> str | None:
+    """The kind of array that the functions of a library work on."""
+    return _OWNERS.get(dotted.partition(".")[0])
+
+
+def assigned(name: ast.Name, model: FileModel) -> ast.Assign | None:
+    """The assignment, earlier in the same block, whose value a local name still has where it is read.
+
+    None where several definitions can reach the read, or where something between the two may have changed what the
+    value was made from.
+    """
+    if not isinstance(name.ctx, ast.Load):
+        return None
+    bindings = model.reaching.of(name)
+    if bindings is None or len(bindings) != 1:
+        return None
+    (binding,) = bindings
+    assignment = binding.node
+    if binding.how != "assign" or binding.path or not isinstance(assignment, ast.Assign):
+        return None
+    if len(assignment.targets) != 1 or not isinstance(assignment.targets[0], ast.Name):
+        return None
+    if model.tree.scope(name) is not model.tree.scope(assignment):
+        return None
+    statement = model.tree.statement(name)
+    block = model.tree.block(assignment)
+    places = {id(other): index for index, other in enumerate(block)}
+    if id(statement) not in places or places[id(assignment)] >= places[id(statement)]:
+        return None
+    between = block[places[id(assignment)] + 1 : places[id(statement)]]
+    operands = {node.id for node in walk(assignment.value) if isinstance(node, ast.Name)} | {name.id}
+    return None if any(_changes(other, operands) for other in between) else assignment
+
+
+def _changes(statement: ast.stmt, names: set[str]) -> bool:
+    """Whether a statement binds one of these names, or may change the object that it stands for in place."""
+    for node in walk(statement):
+        if isinstance(node, ast.Name) and node.id in names and not isinstance(node.ctx, ast.Load):
+            return True
+        if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
+            if _root(node) in names:
+                return True
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute) and _root(node.func) in names:
+                method = node.func.attr
+                if (method.endswith("_") and not method.startswith("_")) or method in _MUTATORS:
+                    return True
+            if any(k.arg == "out" and _root(k.value) in names for k in node.keywords):
+                return True
+    return False
+
+
+_MUTATORS = frozenset({"fill", "sort", "put", "itemset", "resize", "partition", "append", "extend", "update"})
+
+
+def _root(node: ast.AST) -> str | None:
+    """The name at the bottom of a chain of attributes and subscripts."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 class _Writer(ast.NodeTransformer):
@@ -436,12 +576,21 @@ class _Writer(ast.NodeTransformer):
         return ast.parse(text, mode="eval").body
 
     def _spelling(self, dotted: str) -> tuple[str, str | None]:
-        """As the matched code says it where it can: `F.softmax` gives `F.log_softmax`."""
-        module = dotted.rpartition(".")[0]
-        for _, _, call in reversed(self.match.forms):
-            if isinstance(call.func, ast.Attribute) and self.model.names.dotted(call.func.value) == module:
-                return f"{ast.unparse(call.func.value)}.{dotted.rpartition('.')[2]}", None
-        return self.model.names.spell(dotted, self.match.node)
+        """As the matched code says it where it can: `F.softmax` gives `F.log_softmax`, and where the code calls a name
+        that it imported from a module, the new name comes from there as well.
+        """
+        module, _, last = dotted.rpartition(".")
+        names = self.model.names
+        for call in reversed(self.match.calls):
+            if isinstance(call.func, ast.Attribute) and names.dotted(call.func.value) == module:
+                return f"{ast.unparse(call.func.value)}.{last}", None
+        text, statement = names.spell(dotted, self.match.node)
+        if statement is not None and module:
+            for call in self.match.calls:
+                if isinstance(call.func, ast.Name) and (names.dotted(call.func) or "").rpartition(".")[0] == module:
+                    if names.is_free(last, self.match.node):
+                        return last, f"from {module} import {last}"
+        return text, statement
 
 
 def _all_arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:

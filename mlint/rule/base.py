@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from mlint.finding import Edit, Finding, Fix, Safety
+from mlint.model.tree import walk
 from mlint.pattern import Match, Pattern, Template
 from mlint.rule.example import Example
 from mlint.rule.triggers import Channel, Trigger
@@ -95,15 +96,18 @@ class PatternRule(Rule):
         patterns: pattern → template, or None where there is nothing to put in its place.
         message: what is wrong; ``{x}`` is the source of the metavariable ``$x``, ``{code}`` that of the match.
         advice: what to do, likewise; empty for a text made from the replacement.
+        through_names: whether a part of a pattern may have been assigned to a local name just before. An assignment
+            whose only reader is rewritten goes.
     """
 
     patterns: ClassVar[Mapping[str, str | None]] = {}
+    through_names: ClassVar[bool] = False
     message: ClassVar[str] = ""
     advice: ClassVar[str] = ""
 
     def __init__(self) -> None:
         self._compiled = [
-            (Pattern(text), None if template is None else Template(template))
+            (Pattern(text, through_names=self.through_names), None if template is None else Template(template))
             for text, template in self.patterns.items()
         ]
         self._by_word: dict[str, list[tuple[Pattern, Template | None]]] = {}
@@ -139,9 +143,14 @@ class PatternRule(Rule):
         return True
 
     def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
-        """The safety of the fix of one match; None for no fix."""
+        """The safety of the fix of one match; None for no fix.
+
+        The first of the rule's own, and no better than unsafe where the receiver of a method is not proven.
+        """
         safeties = self.safeties()
-        return safeties[0] if safeties else None
+        if not safeties:
+            return None
+        return safeties[0] if match.proven else Safety.UNSAFE
 
     def report(self, match: Match, template: Template | None, ctx: Context) -> Finding:
         """The finding for a match."""
@@ -159,10 +168,42 @@ class PatternRule(Rule):
             text, imports = rendered
 
             def build() -> list[Edit]:
-                return [ctx.edits.replace(match.node, text, **match.variables), *ctx.edits.imports(imports)]
+                gone = superseded(match, ctx)
+                edits = [ctx.edits.replace(match.node, text, **match.variables), *ctx.edits.imports(imports)]
+                return [*(edit for statement in gone for edit in ctx.edits.delete([statement])), *edits]
 
             fix = ctx.fix(build, safety, f"Replace by `{_readable(text, words)}`")
         return ctx.finding(match.node, self.message.format(**words), advice, fix)
+
+
+def superseded(match: Match, ctx: Context) -> list[ast.stmt]:
+    """The assignments to names that a match looked through and that nobody else reads.
+
+    Raises:
+        Refused: the value would be computed a second time, or at another time.
+    """
+    from mlint.codemod.refused import Refused
+
+    gone: list[ast.stmt] = []
+    for name, assignment in match.names:
+        others = [use for use in ctx.flow.uses_after(name.id, assignment) if use is not name]
+        calls = any(_runs_code(bound) for bound in match.variables.values())
+        if others and calls:
+            raise Refused("the value is read elsewhere, and would be computed twice")
+        block = ctx.tree.block(assignment)
+        following = ctx.tree.following(assignment)
+        if calls and ctx.tree.statement(name) is not following[0]:
+            raise Refused("other code runs between the assignment and the use")
+        if not others:
+            if len(block) == 1 or isinstance(ctx.tree.scope(assignment), (ast.Module, ast.ClassDef)):
+                continue  # a name of the module may be read by others
+            gone.append(assignment)
+    return gone
+
+
+def _runs_code(bound: object) -> bool:
+    parts = bound if isinstance(bound, Sequence) else [bound]
+    return any(isinstance(node, ast.Call) for part in parts if isinstance(part, ast.AST) for node in walk(part))
 
 
 def _readable(text: str, words: Mapping[str, str]) -> str:
