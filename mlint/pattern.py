@@ -463,7 +463,9 @@ def assigned(name: ast.Name, model: FileModel) -> ast.Assign | None:
         return None
     if len(assignment.targets) != 1 or not isinstance(assignment.targets[0], ast.Name):
         return None
-    if model.tree.scope(name) is not model.tree.scope(assignment):
+    found = model.names.lookup(name)
+    scope = model.tree.scope(name)
+    if found is None or found[0] is not scope or model.tree.scope(assignment) is not scope:
         return None
     statement = model.tree.statement(name)
     block = model.tree.block(assignment)
@@ -585,7 +587,7 @@ class _Writer(ast.NodeTransformer):
             if isinstance(call.func, ast.Attribute) and names.dotted(call.func.value) == module:
                 return f"{ast.unparse(call.func.value)}.{last}", None
         text, statement = names.spell(dotted, self.match.node)
-        if statement is not None and module:
+        if module and (statement is not None or text.count(".") > 1):
             for call in self.match.calls:
                 if isinstance(call.func, ast.Name) and (names.dotted(call.func) or "").rpartition(".")[0] == module:
                     if names.is_free(last, self.match.node):

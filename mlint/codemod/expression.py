@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -71,6 +72,8 @@ def replace(source: Source, node: ast.expr, template: str, parts: Mapping[str, P
         )
         if text is not None:
             tokens.refuse_lost(source, start, end, rewrite.kept)
+            if isinstance(_expression(text), _ATOMS) and not where.in_f_string:
+                start, end = _without_parentheses(source, start, end)
             return Edit(start, end, text.replace("\n", newline))
     raise Refused("the rewritten expression would mean something else")
 
@@ -193,6 +196,22 @@ def _fits(source: Source, where: tree.Place, text: str, expected: ast.expr) -> b
     if end == last and _joins(text[-1:], after):
         return False
     return tree.same(parsed, where.top, {id(where.node): expected})
+
+
+def _without_parentheses(source: Source, start: int, end: int) -> tuple[int, int]:
+    """The span with the parentheses right around it, where what replaces it needs them no longer."""
+    text = source.text
+    if start < 2 or text[start - 1] != "(" or text[end : end + 1] != ")":
+        return start, end
+    before, after = text[start - 2], text[end + 1 : end + 2]
+    if before not in " ([{,=+-*/%&|^~<>:" or after.isalnum() or after in ("_", '"', "'"):
+        return start, end
+    previous = tokens.of(source).before(start - 1)
+    if previous is not None:
+        word = tokens.of(source).texts[previous]
+        if word in (")", "]", "}") or (word.isidentifier() and not keyword.iskeyword(word)):
+            return start, end  # the parentheses of a call
+    return start - 1, end + 1
 
 
 def _joins(left: str, right: str) -> bool:

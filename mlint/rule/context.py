@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlint.finding import Edit, Finding, Fix, Safety
+from mlint.model import numeric
 from mlint.model.versions import Versions
 from mlint.rule.edits import Edits
 
@@ -122,6 +123,22 @@ class Context:
     def is_a(self, node: ast.AST | None, *kinds: str) -> bool:
         """Whether an expression is certainly of one of these kinds."""
         return self.model.kinds.is_a(node, *kinds)
+
+    def is_floating(self, node: ast.AST) -> bool:
+        """Whether an expression certainly gives floating-point numbers."""
+        return numeric.is_floating(self.model, node)
+
+    def is_whole(self, node: ast.AST) -> bool:
+        """Whether an expression certainly gives whole numbers or truth values."""
+        return numeric.is_whole(self.model, node)
+
+    def is_never_positive(self, node: ast.AST) -> bool:
+        """Whether an expression cannot be above zero, so that its exponential cannot overflow."""
+        return numeric.is_never_positive(self.model, node)
+
+    def is_shifted(self, node: ast.AST) -> bool:
+        """Whether a maximum has been subtracted from an expression already."""
+        return numeric.is_shifted(self.model, node)
 
     def text(self, node: ast.AST) -> str:
         """The source of a node."""

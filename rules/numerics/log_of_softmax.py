@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from mlint.rule import Example, PatternRule, Safety
 
-TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.randn(8, 100) * 60\n"
-TENSORFLOW = "import tensorflow as tf\nx = tf.random.normal((8, 100)) * 60\n"
+TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.randn(8, 100)\nx[:4, 0] += 300\n"
+TENSORFLOW = "import tensorflow as tf\nx = tf.random.normal((8, 100)) + 300 * tf.one_hot([0] * 8, 100)\n"
 JAX = (
     "import jax\nimport jax.numpy as jnp\nimport numpy as np\n"
-    "x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 100)) * 60)\n"
+    "x = jnp.asarray(np.random.normal(size=(8, 100))).at[:4, 0].add(300)\n"
 )
 
 
@@ -19,7 +19,8 @@ class LogOfSoftmax(PatternRule):
     `-softplus(-x)` and keeps its digits for very negative x. They also make one pass over the data instead of two.
 
     ## Fix safety
-    Safe: equal up to rounding where the original is finite, finite where it is not.
+    Safe: equal up to rounding where the original is finite, finite where it is not. Where the probability was assigned
+    to a name of its own, the assignment goes if nothing else in the function reads it, and stays otherwise.
 
     ## References
     - P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
@@ -35,11 +36,15 @@ class LogOfSoftmax(PatternRule):
         "torch.log(1 - torch.sigmoid($x))": "torch.nn.functional.logsigmoid(-$x)",
         "tf.math.log(tf.nn.softmax($x, $*args))": "tf.nn.log_softmax($x, $*args)",
         "tf.math.log(tf.nn.sigmoid($x))": "tf.math.log_sigmoid($x)",
+        "tf.math.log(1 - tf.nn.sigmoid($x))": "tf.math.log_sigmoid(-$x)",
         "jnp.log(jax.nn.softmax($x, $*args))": "jax.nn.log_softmax($x, $*args)",
         "jnp.log(jax.nn.sigmoid($x))": "jax.nn.log_sigmoid($x)",
+        "jnp.log(1 - jax.nn.sigmoid($x))": "jax.nn.log_sigmoid(-$x)",
         "np.log(scipy.special.softmax($x, $*args))": "scipy.special.log_softmax($x, $*args)",
+        "np.log(scipy.special.expit($x))": "scipy.special.log_expit($x)",
     }
-    safety = Safety.SAFE
+    through_names = True
+    safety = (Safety.SAFE, Safety.UNSAFE)
     message = "`{code}` is -inf where the probability underflows"
     examples = (
         Example(
@@ -97,6 +102,57 @@ class LogOfSoftmax(PatternRule):
             equal="np.asarray(y)",
             close=True,
             better=True,
+        ),
+        Example(
+            given=TORCH,
+            bad="def score(x):\n    p = F.softmax(x, dim=-1)\n    return torch.log(p)\n\ny = score(x)",
+            good="def score(x):\n    return F.log_softmax(x, dim=-1)\n\ny = score(x)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=TORCH,
+            bad=(
+                "def entropy(x):\n    p = x.softmax(dim=-1)\n    logp = torch.log(p)  # nats\n"
+                "    return -(p * logp).sum(-1)\n"
+            ),
+            good=(
+                "def entropy(x):\n    p = x.softmax(dim=-1)\n    logp = x.log_softmax(dim=-1)  # nats\n"
+                "    return -(p * logp).sum(-1)\n"
+            ),
+            note="the receiver of softmax is a tensor, as torch.log takes nothing else",
+        ),
+        Example(
+            given="import torch",
+            bad=(
+                "def score(net, x):\n    p = torch.softmax(net(x), dim=-1)\n    logp = torch.log(p)\n"
+                "    return p, logp\n"
+            ),
+            note="the network would run twice",
+        ),
+        Example(
+            given="import numpy as np\nimport scipy.special\nx = np.random.randn(100) * 9",
+            bad="y = np.log(scipy.special.expit(x))",
+            good="y = scipy.special.log_expit(x)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given="import torch\nx = torch.rand(3)",
+            ok="p = torch.softmax(x, 0)\np = p + 1e-8\ny = torch.log(p)",
+        ),
+        Example(
+            given="import torch",
+            ok=(
+                "def f(x, hard):\n    p = torch.softmax(x, 0)\n    if hard:\n        p = p.round()\n"
+                "    return torch.log(p)\n"
+            ),
+        ),
+        Example(
+            given="import torch",
+            ok="def f(x):\n    p = torch.softmax(x, 0)\n    p.clamp_(min=1e-6)\n    return torch.log(p)\n",
         ),
         Example(given="import torch\np = torch.rand(3)", ok="y = torch.log(p)"),
         Example(given="import torch\np = torch.rand(3)", ok="y = torch.log(torch.softmax(p, 0) + 1e-8)"),

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import ast
+
+from mlint.rule import Context, Example, Match, PatternRule, Safety
+
+TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.rand(100) * 10 ** torch.randint(-9, 3, (100,))\n"
+NUMPY = "import numpy as np\nx = np.random.rand(100) * 10.0 ** np.random.randint(-15, 3, 100)\n"
+TENSORFLOW = "import numpy as np\nimport tensorflow as tf\nx = tf.constant(np.random.rand(100) * 1e-3)\n"
+JAX = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nx = jnp.asarray(np.random.rand(100))\n"
+
+_SIGMOIDS = frozenset({"sigmoid", "expit", "softmax"})
+
+
+class LogOnePlus(PatternRule):
+    """`log(1 + x)` rounds x away before it takes the logarithm; `log1p(x)` does not.
+
+    ## Why
+    `1 + x` keeps only those digits of a small x that fit next to the 1. With x = 1e-10 the result of
+    `np.log(1 + x)` is right in 7 digits of 16, and in float32 it is 0; `np.log1p(x)` has all of them. The same holds
+    for `log(1 - x)`. `log(1 + exp(x))` overflows as well, in float32 from x = 88.8 on: that is a softplus, which the
+    libraries compute without forming the large number.
+
+    ## Fix safety
+    Safe: equal up to rounding, and closer to the exact value for small x. PyTorch's `softplus` returns x itself above
+    20, where the two differ by less than 2.1e-9. Unsafe where the dtype of the result could change: NumPy takes the
+    logarithm of small integers in float16, so `np.log(1.0 + x)` of an array of uint8 and `np.log1p(x)` differ; and
+    `log(1 - x)` becomes `log1p(-x)`, and unsigned numbers have no negative.
+
+    ## References
+    - D. Goldberg, "What Every Computer Scientist Should Know About Floating-Point Arithmetic", ACM Computing Surveys
+      23(1), 1991, theorem 4.
+    - NumPy documentation, `numpy.log1p`; PyTorch documentation, `torch.log1p` and `torch.nn.Softplus`.
+
+    ## When to ignore
+    Where x counts things (and is a whole number), both forms give the same.
+    """
+
+    code, name = "ML503", "log-one-plus"
+    libraries = ("torch", "numpy", "tensorflow", "keras", "jax")
+    patterns = {
+        "torch.log(1 + torch.exp($x))": "torch.nn.functional.softplus($x)",
+        "torch.log1p(torch.exp($x))": "torch.nn.functional.softplus($x)",
+        "torch.log(1 + $x)": "torch.log1p($x)",
+        "torch.log(1 - $x)": "torch.log1p(-$x)",
+        "np.log(1 + np.exp($x))": "np.logaddexp(0, $x)",
+        "np.log1p(np.exp($x))": "np.logaddexp(0, $x)",
+        "np.log(1 + $x, $*rest)": "np.log1p($x, $*rest)",
+        "np.log(1 - $x, $*rest)": "np.log1p(-$x, $*rest)",
+        "jnp.log(1 + jnp.exp($x))": "jax.nn.softplus($x)",
+        "jnp.log1p(jnp.exp($x))": "jax.nn.softplus($x)",
+        "jnp.log(1 + $x)": "jnp.log1p($x)",
+        "jnp.log(1 - $x)": "jnp.log1p(-$x)",
+        "tf.math.log(1 + tf.math.exp($x))": "tf.math.softplus($x)",
+        "tf.math.log1p(tf.math.exp($x))": "tf.math.softplus($x)",
+        "tf.math.log(1 + $x)": "tf.math.log1p($x)",
+        "tf.math.log(1 - $x)": "tf.math.log1p(-$x)",
+        "math.log(1 + $x)": "math.log1p($x)",
+        "math.log(1 - $x)": "math.log1p(-$x)",
+    }
+    safety = (Safety.SAFE, Safety.UNSAFE)
+    message = "`{code}` loses the digits of a small `{x}`"
+
+    def accept(self, match: Match, ctx: Context) -> bool:
+        x = match["x"]
+        if isinstance(x, ast.Constant) or ctx.is_whole(x):
+            return False
+        if "exp($x)" in match.pattern:
+            return not ctx.is_never_positive(x)  # `log1p(exp(-abs(x)))` is the form that cannot overflow
+        if match.pattern.startswith("math."):
+            return ctx.is_floating(x)  # of a count, as likely as not
+        if isinstance(x, ast.Call) and "1 -" in match.pattern:
+            func = x.func
+            word = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+            return word not in _SIGMOIDS  # log-of-softmax has the better form
+        return True
+
+    def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
+        x = match["x"]
+        if "exp($x)" in match.pattern or ctx.is_floating(x):
+            return super().fix_safety(match, ctx)
+        if "1 -" in match.pattern:
+            return Safety.UNSAFE
+        if match.pattern.startswith("np.") and _adds_float(match.node):
+            return Safety.UNSAFE
+        return super().fix_safety(match, ctx)
+
+    examples = (
+        Example(
+            given=TORCH,
+            bad="y = torch.log(1 + x)",
+            good="y = torch.log1p(x)",
+            equal="y",
+            close=True,
+        ),
+        Example(given=TORCH, bad="y = (x * 2 + 1.0).log()", good="y = (x * 2).log1p()", equal="y", close=True),
+        Example(given=TORCH, bad="y = (1 + x).log()", good="y = x.log1p()", equal="y", close=True),
+        Example(
+            given=TORCH + "p = torch.rand(100) * 0.9\n",
+            bad="y = torch.log(1 - p / 2)",
+            good="y = torch.log1p(-(p / 2))",
+            equal="y",
+            close=True,
+            safety="safe",
+        ),
+        Example(
+            given="import torch\n",
+            bad="def loss(d):\n    return -torch.log(1 - d(1)).mean()\n",
+            good="def loss(d):\n    return -torch.log1p(-d(1)).mean()\n",
+            safety="unsafe",
+        ),
+        Example(
+            given=TORCH + "z = x * torch.randn(100)\n",
+            bad="y = torch.log(1 + torch.exp(-z))",
+            good="y = F.softplus(-z)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=TORCH + "z = x * torch.randn(100)\n",
+            bad="y = torch.log1p(z.exp())",
+            good="y = F.softplus(z)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=NUMPY,
+            bad="y = np.log(1 + x, where=x < 9, out=np.zeros(100))  # nats",
+            good="y = np.log1p(x, where=x < 9, out=np.zeros(100))  # nats",
+            equal="y",
+            close=True,
+        ),
+        Example(
+            given=NUMPY,
+            bad="y = np.log(x + 1.)",
+            good="y = np.log1p(x)",
+            equal="y",
+            close=True,
+            safety="safe",
+        ),
+        Example(
+            given="import numpy as np\n",
+            bad="def scale(image):\n    return np.log(1.0 + image)\n",
+            good="def scale(image):\n    return np.log1p(image)\n",
+            safety="unsafe",
+            note="an image may be of uint8",
+        ),
+        Example(
+            given="import numpy as np\n",
+            bad="def scale(x):\n    return np.log(1 + x)\n",
+            good="def scale(x):\n    return np.log1p(x)\n",
+            safety="safe",
+        ),
+        Example(
+            given="from numpy import log, exp\nimport numpy as np\nx = np.random.randn(100) * 900\n",
+            bad="y = log(1 + exp(x))",
+            good="y = np.logaddexp(0, x)",
+            equal="y",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given="import numpy as np\nimport pandas as pd\nframe = pd.DataFrame({'price': np.random.rand(9) * 100})\n",
+            bad="y = np.log(frame['price'] + 1)",
+            good="y = np.log1p(frame['price'])",
+            equal="y",
+            close=True,
+        ),
+        Example(
+            given=TENSORFLOW,
+            bad="y = tf.math.log(1.0 + x)",
+            good="y = tf.math.log1p(x)",
+            equal="y.numpy()",
+            close=True,
+        ),
+        Example(
+            given=TENSORFLOW,
+            bad="y = tf.math.log(1 + tf.exp(x * 1e6))",
+            good="y = tf.math.softplus(x * 1e6)",
+            equal="y.numpy()",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given=JAX,
+            bad="y = jnp.log(1 + x)",
+            good="y = jnp.log1p(x)",
+            equal="np.asarray(y)",
+            close=True,
+        ),
+        Example(
+            given=JAX,
+            bad="y = jnp.log1p(jnp.exp(x * 100))",
+            good="y = jax.nn.softplus(x * 100)",
+            equal="np.asarray(y)",
+            close=True,
+            better=True,
+        ),
+        Example(
+            given="import math\nimport random\nimport numpy as np\n",
+            bad="y = [math.log(1 + random.random() * 1e-9 / 3) * 0 for _ in range(3)]",
+            good="y = [math.log1p(random.random() * 1e-9 / 3) * 0 for _ in range(3)]",
+            equal="y",
+        ),
+        Example(given="import numpy as np\n", ok="y = [np.log(1 + i) for i in range(9)]"),
+        Example(given="import numpy as np\n", ok="def idf(docs):\n    return np.log(len(docs) + 1)\n"),
+        Example(given="import math\nimport numpy as np\n", ok="def bits(n):\n    return math.log(1 + n)\n"),
+        Example(given="import numpy as np\n", ok="y = np.log(2 + np.random.rand(3))\nz = np.log(1 + 2)"),
+        Example(given="import numpy as np\n", ok="y = np.log10(1 + np.random.rand(3))"),
+        Example(
+            given="import numpy as np\n",
+            ok="def softplus(x):\n    return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)\n",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def loss(x, y):\n    return x.clamp(min=0) - x * y + torch.log1p(torch.exp(-torch.abs(x)))\n",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def loss(x):\n    z = -x.abs()\n    return x.clamp(min=0) + (torch.exp(z)).log1p()\n",
+        ),
+        Example(given="import torch\nimport sympy\n", ok="y = sympy.log(1 + sympy.Symbol('x'))"),
+        Example(given="import torch\nfrom mylib import log\n", ok="y = log(1 + torch.rand(3))"),
+    )
+
+
+def _adds_float(node: ast.expr) -> bool:
+    """Whether the one of ``1 + x`` is written as a floating-point number."""
+    return any(isinstance(part, ast.Constant) and isinstance(part.value, float) for part in _terms(node))
+
+
+def _terms(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.Call):
+        inner = node.args[0] if node.args else getattr(node.func, "value", None)
+        if isinstance(inner, ast.BinOp):
+            return [inner.left, inner.right]
+    return []
