@@ -97,7 +97,7 @@ def test_one_operation_in_all_its_spellings(code: str) -> None:
         "import torch\ny = torch.log(torch.softmax(a, 1) + 1e-9)",
         "import torch\ny = torch.log(torch.softmax(*arguments))",
         "import torch\ny = torch.log(torch.softmax(a, **options))",
-        "import torch\nif fast:\n    softmax = torch.softmax\nelse:\n    from mylib import softmax\ny = torch.log(softmax(a, 1))",
+        "import torch\nif a:\n    f = torch.softmax\nelse:\n    from mylib import f\ny = torch.log(f(a, 1))",
         "import torch\ny = torch.softmax(torch.log(a), 1)",
         "import torch\nfor torch in things:\n    y = torch.log(torch.softmax(a, 1))",
     ],

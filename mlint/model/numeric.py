@@ -22,9 +22,10 @@ _FLOATING = frozenset(
     "true_divide divide reduce_mean reduce_std reciprocal erf gelu".split()
 )
 _KEEPING = frozenset(
-    "abs absolute fabs negative clip clamp maximum minimum sum reduce_sum max min amax amin cumsum reshape squeeze ravel "
-    "flatten transpose array asarray square power pow multiply where concatenate stack to detach clone copy".split()
+    "abs absolute fabs negative clip clamp maximum minimum sum reduce_sum max min amax amin cumsum reshape squeeze "
+    "ravel flatten transpose array asarray square power pow multiply where concatenate stack to detach clone copy".split()
 )
+_LIBRARIES = frozenset({"numpy", "torch", "jax", "tensorflow", "scipy", "math"})
 _DEPTH = 6
 
 
@@ -142,7 +143,7 @@ def is_shifted(model: FileModel, node: ast.AST, depth: int = 0) -> bool:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
         return _is_maximum(model, node.right, depth) or is_shifted(model, node.left, depth + 1)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
-        return is_shifted(model, node.left, depth + 1)
+        return any(is_shifted(model, part, depth + 1) for part in (node.left, node.right))
     if isinstance(node, ast.Name):
         for binding in model.reaching.of(node) or ():
             if binding.how == "augment" and isinstance(binding.node, ast.AugAssign):

@@ -142,6 +142,10 @@ class PatternRule(Rule):
         """Whether a match is a finding; a rule with conditions that no pattern can say overrides this."""
         return True
 
+    def describe(self, match: Match) -> str:
+        """The message for one match, with the metavariables in braces."""
+        return self.message
+
     def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
         """The safety of the fix of one match; None for no fix.
 
@@ -173,7 +177,7 @@ class PatternRule(Rule):
                 return [*(edit for statement in gone for edit in ctx.edits.delete([statement])), *edits]
 
             fix = ctx.fix(build, safety, f"Replace by `{_readable(text, words)}`")
-        return ctx.finding(match.node, self.message.format(**words), advice, fix)
+        return ctx.finding(match.node, self.describe(match).format(**words), advice, fix)
 
 
 def superseded(match: Match, ctx: Context) -> list[ast.stmt]:

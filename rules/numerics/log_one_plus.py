@@ -9,23 +9,20 @@ NUMPY = "import numpy as np\nx = np.random.rand(100) * 10.0 ** np.random.randint
 TENSORFLOW = "import numpy as np\nimport tensorflow as tf\nx = tf.constant(np.random.rand(100) * 1e-3)\n"
 JAX = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nx = jnp.asarray(np.random.rand(100))\n"
 
-_SIGMOIDS = frozenset({"sigmoid", "expit", "softmax"})
-
 
 class LogOnePlus(PatternRule):
     """`log(1 + x)` rounds x away before it takes the logarithm; `log1p(x)` does not.
 
     ## Why
     `1 + x` keeps only those digits of a small x that fit next to the 1. With x = 1e-10 the result of
-    `np.log(1 + x)` is right in 7 digits of 16, and in float32 it is 0; `np.log1p(x)` has all of them. The same holds
-    for `log(1 - x)`. `log(1 + exp(x))` overflows as well, in float32 from x = 88.8 on: that is a softplus, which the
-    libraries compute without forming the large number.
+    `np.log(1 + x)` is right in 7 digits of 16, and in float32 it is 0; `np.log1p(x)` has all of them.
+    `log(1 + exp(x))` overflows as well, in float32 from x = 88.8 on: that is a softplus, which the libraries compute
+    without forming the large number.
 
     ## Fix safety
     Safe: equal up to rounding, and closer to the exact value for small x. PyTorch's `softplus` returns x itself above
     20, where the two differ by less than 2.1e-9. Unsafe where the dtype of the result could change: NumPy takes the
-    logarithm of small integers in float16, so `np.log(1.0 + x)` of an array of uint8 and `np.log1p(x)` differ; and
-    `log(1 - x)` becomes `log1p(-x)`, and unsigned numbers have no negative.
+    logarithm of small integers in float16, so `np.log(1.0 + x)` of an array of uint8 and `np.log1p(x)` differ.
 
     ## References
     - D. Goldberg, "What Every Computer Scientist Should Know About Floating-Point Arithmetic", ACM Computing Surveys
@@ -42,24 +39,24 @@ class LogOnePlus(PatternRule):
         "torch.log(1 + torch.exp($x))": "torch.nn.functional.softplus($x)",
         "torch.log1p(torch.exp($x))": "torch.nn.functional.softplus($x)",
         "torch.log(1 + $x)": "torch.log1p($x)",
-        "torch.log(1 - $x)": "torch.log1p(-$x)",
         "np.log(1 + np.exp($x))": "np.logaddexp(0, $x)",
         "np.log1p(np.exp($x))": "np.logaddexp(0, $x)",
         "np.log(1 + $x, $*rest)": "np.log1p($x, $*rest)",
-        "np.log(1 - $x, $*rest)": "np.log1p(-$x, $*rest)",
         "jnp.log(1 + jnp.exp($x))": "jax.nn.softplus($x)",
         "jnp.log1p(jnp.exp($x))": "jax.nn.softplus($x)",
         "jnp.log(1 + $x)": "jnp.log1p($x)",
-        "jnp.log(1 - $x)": "jnp.log1p(-$x)",
         "tf.math.log(1 + tf.math.exp($x))": "tf.math.softplus($x)",
         "tf.math.log1p(tf.math.exp($x))": "tf.math.softplus($x)",
         "tf.math.log(1 + $x)": "tf.math.log1p($x)",
-        "tf.math.log(1 - $x)": "tf.math.log1p(-$x)",
         "math.log(1 + $x)": "math.log1p($x)",
-        "math.log(1 - $x)": "math.log1p(-$x)",
     }
     safety = (Safety.SAFE, Safety.UNSAFE)
     message = "`{code}` loses the digits of a small `{x}`"
+
+    def describe(self, match: Match) -> str:
+        if "exp($x)" in match.pattern:
+            return "`{code}` overflows where `{x}` is large"
+        return self.message
 
     def accept(self, match: Match, ctx: Context) -> bool:
         x = match["x"]
@@ -69,18 +66,12 @@ class LogOnePlus(PatternRule):
             return not ctx.is_never_positive(x)  # `log1p(exp(-abs(x)))` is the form that cannot overflow
         if match.pattern.startswith("math."):
             return ctx.is_floating(x)  # of a count, as likely as not
-        if isinstance(x, ast.Call) and "1 -" in match.pattern:
-            func = x.func
-            word = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-            return word not in _SIGMOIDS  # log-of-softmax has the better form
         return True
 
     def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
         x = match["x"]
         if "exp($x)" in match.pattern or ctx.is_floating(x):
             return super().fix_safety(match, ctx)
-        if "1 -" in match.pattern:
-            return Safety.UNSAFE
         if match.pattern.startswith("np.") and _adds_float(match.node):
             return Safety.UNSAFE
         return super().fix_safety(match, ctx)
@@ -95,20 +86,6 @@ class LogOnePlus(PatternRule):
         ),
         Example(given=TORCH, bad="y = (x * 2 + 1.0).log()", good="y = (x * 2).log1p()", equal="y", close=True),
         Example(given=TORCH, bad="y = (1 + x).log()", good="y = x.log1p()", equal="y", close=True),
-        Example(
-            given=TORCH + "p = torch.rand(100) * 0.9\n",
-            bad="y = torch.log(1 - p / 2)",
-            good="y = torch.log1p(-(p / 2))",
-            equal="y",
-            close=True,
-            safety="safe",
-        ),
-        Example(
-            given="import torch\n",
-            bad="def loss(d):\n    return -torch.log(1 - d(1)).mean()\n",
-            good="def loss(d):\n    return -torch.log1p(-d(1)).mean()\n",
-            safety="unsafe",
-        ),
         Example(
             given=TORCH + "z = x * torch.randn(100)\n",
             bad="y = torch.log(1 + torch.exp(-z))",
@@ -208,6 +185,7 @@ class LogOnePlus(PatternRule):
         Example(given="import numpy as np\n", ok="def idf(docs):\n    return np.log(len(docs) + 1)\n"),
         Example(given="import math\nimport numpy as np\n", ok="def bits(n):\n    return math.log(1 + n)\n"),
         Example(given="import numpy as np\n", ok="y = np.log(2 + np.random.rand(3))\nz = np.log(1 + 2)"),
+        Example(given="import torch\n", ok="def nll(p, y):\n    return -(y * p.log() + (1 - y) * torch.log(1 - p))\n"),
         Example(given="import numpy as np\n", ok="y = np.log10(1 + np.random.rand(3))"),
         Example(
             given="import numpy as np\n",

@@ -99,7 +99,10 @@ class LogSumExp(PatternRule):
         ),
         Example(
             given=TORCH,
-            bad="def partition(x):\n    total = torch.exp(x).sum(dim=1)\n    return torch.log(total)\n\ny = partition(x)",
+            bad=(
+                "def partition(x):\n    total = torch.exp(x).sum(dim=1)\n"
+                "    return torch.log(total)\n\ny = partition(x)"
+            ),
             good="def partition(x):\n    return torch.logsumexp(x, dim=1)\n\ny = partition(x)",
             equal="y",
             close=True,
