@@ -40,7 +40,7 @@ LIBRARY_WORDS: Mapping[str, tuple[str, ...]] = {
     "lightgbm": ("lightgbm",),
     "rapids": ("cudf", "cuml", "cupy"),
     "dask": ("dask", "distributed"),
-    "ray": ("ray",),
+    "ray": ("import ray", "from ray"),  # the bare word stands in every "array"
     "polars": ("polars",),
 }
 """Library → words of which one must stand in a file that uses it."""

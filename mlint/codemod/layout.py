@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import token
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlint.codemod import tokens, tree
 from mlint.codemod.refused import Refused
@@ -173,8 +173,15 @@ class Run:
             return False
         return not starts_line(self.source, begin(self.source, self.suite[0]))
 
-    def check(self, new: Source, statements: Sequence[ast.stmt]) -> None:
+    def check(
+        self, new: Source, statements: Sequence[ast.stmt], instead: Mapping[int, ast.AST] | None = None
+    ) -> None:
         """Check that an edited source has ``statements`` where the run was, and is the same program otherwise.
+
+        Args:
+            new: the edited source.
+            statements: what shall stand where the run was.
+            instead: for nodes in ``statements``, by id, what shall stand in their place.
 
         Raises:
             Refused: it is not.
@@ -182,6 +189,6 @@ class Run:
         suite = [*self.suite[: self.first], *statements, *self.suite[self.last + 1 :]]
         changed = tree.with_list(self.parent, self.field, suite)
         if isinstance(changed, ast.Module):
-            tree.verify(self.source, new, {}, changed)
+            tree.verify(self.source, new, instead or {}, changed)
         else:
-            tree.verify(self.source, new, {id(self.parent): changed})
+            tree.verify(self.source, new, {**(instead or {}), id(self.parent): changed})

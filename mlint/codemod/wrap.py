@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlint.codemod import layout, statement, tokens, tree
 from mlint.codemod.layout import Run
@@ -12,7 +12,12 @@ from mlint.finding import Edit
 from mlint.source import Source
 
 
-def wrap(source: Source, statements: Sequence[ast.stmt], header: str) -> list[Edit]:
+def wrap(
+    source: Source,
+    statements: Sequence[ast.stmt],
+    header: str,
+    replacements: Mapping[ast.expr, str] | None = None,
+) -> list[Edit]:
     """Put consecutive statements under a header such as ``with torch.no_grad():``.
 
     They are indented by one more level of the file's own unit, and so are the comments between them and at their end;
@@ -22,10 +27,12 @@ def wrap(source: Source, statements: Sequence[ast.stmt], header: str) -> list[Ed
         source: the source.
         statements: consecutive statements of one suite.
         header: the header, with its colon.
+        replacements: expressions in the statements and the names to put in their place, which the header binds;
+            their text, comments included, is taken to live on in the header.
 
     Raises:
         Refused: the statements are not consecutive, or share a line with others in a way that cannot be split.
-        ValueError: ``header`` is no header of a compound statement.
+        ValueError: ``header`` is no header of a compound statement, or a replacement is no name.
     """
     outer = layout.parsed(f"{header}\n    pass\n")
     if len(outer) != 1 or not hasattr(outer[0], "body"):
@@ -58,10 +65,77 @@ def wrap(source: Source, statements: Sequence[ast.stmt], header: str) -> list[Ed
         if tokens.of(source).comments(run.end, following):
             raise Refused("a comment would be lost")
         edits.append(Edit(run.end, following, f"{newline}{indent}"))
+    instead: dict[int, ast.AST] = {}
+    for node, name in (replacements or {}).items():
+        if not name.isidentifier():
+            raise ValueError(f"{name!r} is no name")
+        instead[id(tree.place(source, node).node)] = ast.Name(name, ast.Load())
+        begin, end = source.span(node)
+        edits = [edit for edit in edits if not begin < edit.start < end]
+        edits.append(Edit(begin, end, name))
+    edits.sort()
     new = tree.with_list(outer[0], "body", run.suite[run.first : run.last + 1])
     assert isinstance(new, ast.stmt)
-    run.check(source.apply(edits), [new])
+    run.check(source.apply(edits), [new], instead)
     return edits
+
+
+def enclose(
+    source: Source, first: ast.stmt, body: Sequence[ast.stmt], header: str, closing: ast.stmt | None = None
+) -> list[Edit]:
+    """Turn a statement into a header above the statements that follow it: ``f = open(p)`` into ``with open(p) as f:``.
+
+    Args:
+        source: the source.
+        first: the statement that the header replaces; the comment behind it stays behind the header.
+        body: the statements that follow it, which go under the header.
+        header: the header, with its colon.
+        closing: a statement that follows the body and is not needed any more.
+
+    Raises:
+        Refused: the statements do not follow each other or share lines, or a comment would be lost.
+        ValueError: ``header`` is no header of a compound statement.
+    """
+    outer = layout.parsed(f"{header}\n    pass\n")
+    if len(outer) != 1 or not hasattr(outer[0], "body"):
+        raise ValueError(f"{header!r} is no header")
+    whole = Run(source, [first, *body, *([] if closing is None else [closing])])
+    inner = Run(source, body)
+    old = Run(source, [first])
+    if whole.inline or not (old.starts_line and old.ends_line and inner.starts_line and inner.ends_line):
+        raise Refused("the statements share their line with others")
+    kept = header.count("#")
+    if len(tokens.of(source).comments(old.start, old.end)) > kept:
+        raise Refused("a comment would be lost")
+    indent = layout.indentation(source, old.start)
+    level = layout.unit(source, indent)
+    edits = [Edit(old.start, old.end, header)]
+    last = _end(source, inner, indent)
+    if closing is not None:
+        # Comments between the body and the closing statement, at its depth, belong to that one.
+        gone = Run(source, [closing])
+        if not (gone.starts_line and gone.ends_line):
+            raise Refused("the statements share their line with others")
+        removed = _whole_lines(source, gone)
+        if tokens.of(source).comments(layout.next_line(source, last), removed.end):
+            raise Refused("a comment would be lost")
+        edits.append(removed)
+    edits += _indented(source, old.end, last, indent, level)
+    edits.sort()
+    new = tree.with_list(outer[0], "body", inner.suite[inner.first : inner.last + 1])
+    assert isinstance(new, ast.stmt)
+    whole.check(source.apply(edits), [new])
+    return edits
+
+
+def _whole_lines(source: Source, run: Run) -> Edit:
+    """The edit that removes the lines of a statement, and one of two blank lines that would meet."""
+    start, end = layout.line_start(source, run.start), layout.next_line(source, run.end)
+    number, following = source.location(start).line, source.location(run.end).line + 1
+    if number > 1 and not source.line(number - 1).strip():
+        if following > len(source.line_starts) or not source.line(following).strip():
+            start = source.line_starts[number - 2]
+    return Edit(start, end, "")
 
 
 def unwrap_tail(source: Source, with_statement: ast.With | ast.AsyncWith, first: ast.stmt) -> list[Edit]:

@@ -92,11 +92,24 @@ class Edits:
 
         return [imports.replace_name(self._source, node, name, new_module, new_name)]
 
-    def wrap(self, statements: Sequence[ast.stmt], header: str) -> list[Edit]:
-        """Put consecutive statements under a header such as ``with torch.no_grad():``."""
+    def wrap(
+        self, statements: Sequence[ast.stmt], header: str, replacements: Mapping[ast.expr, str] | None = None
+    ) -> list[Edit]:
+        """Put consecutive statements under a header such as ``with torch.no_grad():``.
+
+        Expressions in them may give way to names that the header binds.
+        """
         from mlint.codemod import wrap
 
-        return list(wrap.wrap(self._source, statements, header))
+        return list(wrap.wrap(self._source, statements, header, replacements))
+
+    def enclose(
+        self, first: ast.stmt, body: Sequence[ast.stmt], header: str, closing: ast.stmt | None = None
+    ) -> list[Edit]:
+        """Turn a statement into a header above those that follow: ``f = open(p)`` into ``with open(p) as f:``."""
+        from mlint.codemod import wrap
+
+        return wrap.enclose(self._source, first, body, header, closing)
 
     def unwrap_tail(self, with_statement: ast.With, first: ast.stmt) -> list[Edit]:
         """Move the tail of a with block, from ``first`` on, out of it."""
