@@ -173,9 +173,7 @@ class Run:
             return False
         return not starts_line(self.source, begin(self.source, self.suite[0]))
 
-    def check(
-        self, new: Source, statements: Sequence[ast.stmt], instead: Mapping[int, ast.AST] | None = None
-    ) -> None:
+    def check(self, new: Source, statements: Sequence[ast.stmt], instead: Mapping[int, ast.AST] | None = None) -> None:
         """Check that an edited source has ``statements`` where the run was, and is the same program otherwise.
 
         Args:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlint.model.effects import Effects
 from mlint.model.flow import Flow
+from mlint.model.handles import Handles
 from mlint.model.kinds import Kinds
 from mlint.model.names import Names
 from mlint.model.randomness import Randomness
@@ -79,6 +80,11 @@ class FileModel:
     def randomness(self) -> Randomness:
         """Draws and seeds."""
         return Randomness(self)
+
+    @cached_property
+    def handles(self) -> Handles:
+        """Files and archives in use."""
+        return Handles(self.tree, self.names, self.reaching, self.kinds)
 
     @cached_property
     def is_test(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlint.finding import Edit, Finding, Fix, Location, Safety
+from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
 from mlint.model.kinds import (
     DATA_LOADER,
     DATAFRAME,
@@ -36,14 +37,17 @@ from mlint.rule.example import Example
 from mlint.rule.triggers import Call, Import, Method, Module, Node, Reference, Store, Trigger
 
 __all__ = [
+    "ARRAYS",
     "COMPREHENSIONS",
     "DATAFRAME",
     "DATASET",
     "DATA_LOADER",
     "ESTIMATOR",
+    "FILE",
     "FUNCTIONS",
     "GRAD_SCALER",
     "GROUPBY",
+    "HDF5",
     "JAX_ARRAY",
     "JAX_KEY",
     "KERAS_MODEL",
@@ -79,6 +83,7 @@ __all__ = [
     "Options",
     "Pattern",
     "PatternRule",
+    "Protocol",
     "Reference",
     "Round",
     "Rule",
@@ -86,6 +91,7 @@ __all__ = [
     "Store",
     "Template",
     "Trigger",
+    "Use",
     "walk",
     "walk_scope",
     "walk_statements",

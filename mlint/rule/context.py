@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlint.model.effects import Effects
     from mlint.model.file import FileModel
     from mlint.model.flow import Flow
+    from mlint.model.handles import Handles
     from mlint.model.kinds import Kinds
     from mlint.model.names import Names
     from mlint.model.randomness import Randomness
@@ -105,6 +106,11 @@ class Context:
     def randomness(self) -> Randomness:
         """What draws random numbers, and what seeds."""
         return self.model.randomness
+
+    @property
+    def handles(self) -> Handles:
+        """Files and archives in use."""
+        return self.model.handles
 
     @property
     def is_test(self) -> bool:
