@@ -43,6 +43,13 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Has a fixed width: argparse makes a formatter for every flag, and asking for the terminal's size loads shutil."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, through an exception."""
 
@@ -70,7 +77,7 @@ def build_parser() -> _Parser:
         description=_DESCRIPTION,
         epilog=_EPILOG,
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         add_help=False,
     )
     add = parser.add_argument
