@@ -181,8 +181,41 @@ class Randomness:
                     step = step or node.func.attr == "step"
         if backward and step:
             use |= Use(trains=True)
+        if isinstance(function, ast.Module):
+            use |= Use(seeds=self._seeded_by_imports())
         self._known[function] = use
         return use
+
+    def _seeded_by_imports(self) -> frozenset[str]:
+        """What the top level of the first-party modules that the file imports seeds (`import config`)."""
+        model = self.model
+        found: set[str] = set()
+        if model.project is None:
+            return frozenset()
+        seen: set[str] = set()
+        for bindings in model.names.bindings(model.tree.module).values():
+            for binding in bindings:
+                if binding.how not in ("import", "star") or binding.imported is None:
+                    continue
+                if binding.imported.partition(".")[0] in (*ROOTS, "random", "logging"):
+                    continue
+                for name in (binding.imported, binding.imported.rpartition(".")[0]):
+                    path = model.project.locate(name, model.source.path) if name.strip(".") else None
+                    if path is not None and path not in seen:
+                        seen.add(path)
+                        other = model.project.model(path)
+                        if other is not None:
+                            model.depends_on(other)
+                            found |= other.randomness.at_import()
+        return frozenset(found)
+
+    def at_import(self) -> frozenset[str]:
+        """The generators that the plain statements at the top level of the file seed."""
+        found: set[str] = set()
+        for statement in self.model.module.body:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+                found |= SEEDING.get(self.model.names.dotted(statement.value.func) or "", frozenset())
+        return frozenset(found)
 
     def of_call(self, call: ast.Call) -> Use:
         """What one call does, the functions that it runs included."""

@@ -179,3 +179,10 @@ def test_other_file(tmp_path: Path) -> None:
     assert call in calls
     assert ast.unparse(call) == "runner.run()"
     assert str(tmp_path / "tools.py") in model.dependencies
+
+
+def test_seeded_by_import(tmp_path: Path) -> None:
+    (tmp_path / "config.py").write_text("import numpy as np\nnp.random.seed(3)\nX = 1\n")
+    source = Source.from_bytes(b"from config import X\nimport numpy as np\nnp.random.rand()\n", str(tmp_path / "m.py"))
+    model = FileModel(source, source.parse(), Project())
+    assert model.randomness.of(model.module).seeds == {"numpy"}
