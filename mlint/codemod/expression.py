@@ -91,7 +91,8 @@ def substitute(source: Source, node: ast.expr | ast.stmt, replacements: Mapping[
         Refused: a replaced expression holds a comment, assigns, awaits or yields, or the outcome is not the program
             that was asked for.
     """
-    tree.place(source, node)
+    if tree.place(source, node).in_f_string:
+        raise Refused("the expression stands in an f-string")
     begin, end = source.span(node)
     by_place: dict[tuple[type[ast.AST], tree.Position | None], str] = {
         (type(old), tree.position(old)): text for old, text in replacements.items()
@@ -126,8 +127,8 @@ def substitute(source: Source, node: ast.expr | ast.stmt, replacements: Mapping[
         try:
             if isinstance(node, ast.expr):
                 return tree.same(_expression(text), node, instead)
-            body = ast.parse(slices.unify(text)).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            body = tree.quiet(slices.unify(text)).body
+        except SyntaxError:
             return False
         return len(body) == 1 and tree.same(body[0], node, instead)
 
@@ -143,7 +144,7 @@ def _enclosed(text: str, enclose: bool) -> str:
 
 def _expression(text: str) -> ast.expr:
     """Parse an expression that may span lines without parentheses of its own."""
-    return ast.parse(f"({slices.unify(text)}\n)", mode="eval").body
+    return tree.expression(slices.unify(text))
 
 
 def _fewest_parentheses(
@@ -184,10 +185,10 @@ def _fits(source: Source, where: tree.Place, text: str, expected: ast.expr) -> b
     first, last = source.span(where.top)
     rest = slices.unify(source.text[first:start]), slices.unify(source.text[end:last])
     try:
-        parsed = ast.parse(f"({rest[0]}{text}{rest[1]}\n)", mode="eval").body
+        parsed = tree.expression(f"{rest[0]}{text}{rest[1]}")
         if "\n" in text and tokens.of(source).depth(start) == 0:
-            ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+            tree.quiet(text)
+    except SyntaxError:
         return False
     # What stands next to the outermost expression, such as the `return` in `return(x)`.
     before, after = source.text[first - 1 : first], source.text[last : last + 1]
@@ -234,7 +235,7 @@ class _Rewrite:
         self.singles: dict[str, ast.expr] = {}
         self.lists: dict[str, Sequence[ast.expr | ast.keyword]] = {}
         self.kept: list[tuple[int, int]] = []
-        self.anchors: set[str] = set()
+        self.anchors: list[tuple[int, int, str]] = []
         used: list[str] = []
         for star, name in _HOLE.findall(template):
             if name not in parts:
@@ -265,14 +266,14 @@ class _Rewrite:
 
     def expected(self) -> ast.expr:
         """The tree that shall come out."""
-        return _Filler(self).visit(ast.parse(self.text, mode="eval").body)  # type: ignore[no-any-return]
+        return _Filler(self).visit(tree.expression(self.text))  # type: ignore[no-any-return]
 
     def render(self, flags: Sequence[bool]) -> str:
         """The text with parentheses around the occurrences whose flag is set, with ``\\n`` line ends."""
         import libcst as cst
 
         self.kept = []
-        self.anchors = set()
+        self.anchors = []
         try:
             node = self._tree.visit(_template_filler(self, flags))
             text = slices.code(node)  # type: ignore[arg-type]
@@ -350,13 +351,20 @@ class _Rewrite:
         if not ("\n" in text[start:end] or "\r" in text[start:end]):
             return
         begin = self.source.line_starts[self.source.location(start).line - 1]
-        self.anchors.add("" if text[begin:start].strip() else text[begin:start])
+        self.anchors.append((start, end, "" if text[begin:start].strip() else text[begin:start]))
 
     def _dedented(self, text: str) -> str:
         """Move the lines of a part to the left by as much as the part stood deeper than the expression."""
-        if "\n" not in text or len(self.anchors) != 1:
+        outermost = {
+            anchor
+            for start, end, anchor in self.anchors
+            if not any(
+                first <= start and end <= last and (first, last) != (start, end) for first, last, _ in self.anchors
+            )
+        }
+        if "\n" not in text or len(outermost) != 1:
             return text
-        (anchor,) = self.anchors
+        (anchor,) = outermost
         start = self.source.span(self.node)[0]
         line = self.source.line(self.source.location(start).line)
         indent = line[: len(line) - len(line.lstrip())]
@@ -541,8 +549,13 @@ def _template_filler(rewrite: _Rewrite, flags: Sequence[bool]) -> cst.CSTTransfo
                     rewrite.keep_arguments(call, run[1], index, head=run[2], tail=tail)
                     run = None
                 arguments_.append(argument)
-            if len(arguments_) == 1 and isinstance(arguments_[0].value, cst.GeneratorExp):
-                opening = nothing
+            for position, argument in enumerate(arguments_):
+                value = argument.value
+                bare = isinstance(value, cst.GeneratorExp) and not value.lpar
+                if bare and (len(arguments_) > 1 or argument.keyword is not None):
+                    # In the source the parentheses of its call were its own.
+                    value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+                    arguments_[position] = argument.with_changes(value=value)
             return node.with_changes(args=arguments_, whitespace_before_args=opening)
 
         def elements(self, original_node: Any, updated_node: Any) -> Any:

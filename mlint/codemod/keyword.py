@@ -169,7 +169,7 @@ def _keyword(name: str, value: str) -> ast.keyword:
     if not name.isidentifier():
         raise ValueError(f"{name!r} is no name")
     try:
-        node = ast.parse(f"_({name}={value}\n)", mode="eval").body
+        node = tree.expression(f"_({name}={value}\n)")
     except SyntaxError as error:
         raise ValueError(f"{value!r} is no value of a keyword: {error.msg}") from None
     if not isinstance(node, ast.Call) or len(node.keywords) != 1 or node.args:
@@ -283,8 +283,8 @@ def _edited(
     if where.in_f_string and any(character in content for character in "\"'\\\n\r#"):
         raise Refused("the call stands in an f-string")
     try:
-        parsed = ast.parse(f"({slices.unify(content)}\n)", mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        parsed = tree.expression(slices.unify(content))
+    except SyntaxError:
         raise Refused("the rewritten call would not parse") from None
     if not tree.same(parsed, wanted):
         raise Refused("the rewritten call would mean something else")

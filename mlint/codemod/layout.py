@@ -107,7 +107,7 @@ def parsed(text: str) -> list[ast.stmt]:
         ValueError: the text is no Python.
     """
     try:
-        return ast.parse(text).body
+        return tree.quiet(text).body
     except SyntaxError as error:
         raise ValueError(f"not Python: {text!r}: {error.msg}") from None
 
@@ -150,6 +150,8 @@ class Run:
             raise Refused("the statements do not follow each other")
         self.start = begin(source, self.suite[self.first])
         self.end = source.span(self.suite[self.last])[1]
+        if isinstance(self.suite[self.first], ast.If) and source.text.startswith("elif", self.start):
+            raise Refused("the statement is an `elif`")
 
     @property
     def is_suite(self) -> bool:

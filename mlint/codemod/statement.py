@@ -117,7 +117,7 @@ def delete(source: Source, statements: Sequence[ast.stmt], *, take_comments: boo
             _refuse_comments(source, start, run.end, take_comments)
             edits.append(Edit(start, run.end, ""))
         else:
-            end = layout.next_line(source, run.end)
+            end = layout.next_line(source, below(source, run, layout.indentation(source, run.start)))
             _refuse_comments(source, run.start, end, take_comments)
             start = layout.line_start(source, run.start)
             if "\f" in source.text[start : run.start]:
@@ -166,6 +166,8 @@ def replace(source: Source, statements: Sequence[ast.stmt], text: str) -> Edit:
         for _, comment in tokens.of(source).comments(run.end, layout.line_end(source, run.end)):
             if tokens.is_suppression(comment):
                 raise Refused("a suppression comment stands behind")
+    if run.ends_line and below(source, run, indent) > layout.line_end(source, run.end):
+        raise Refused("a comment would be lost")
     if run.starts_line and run.ends_line:
         lines = [*kept, *layout.block(source, text, indent)]
         content = source.newline.join(lines)[len(indent) :]

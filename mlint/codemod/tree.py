@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,32 @@ def of(source: Source) -> ast.Module:
         raise Refused(f"the file does not parse: {error.message}") from None
     _last = (source, tree)
     return tree
+
+
+def quiet(text: str) -> ast.Module:
+    """The tree of some code, without the warnings of Python's parser.
+
+    Raises:
+        SyntaxError: it is no Python, or nested too deeply.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise SyntaxError(str(error) or "too deeply nested") from None
+
+
+def expression(text: str) -> ast.expr:
+    """The tree of an expression; it may span lines without parentheses of its own.
+
+    Raises:
+        SyntaxError: the text is no expression, or nested too deeply.
+    """
+    body = quiet(f"({text}\n)").body
+    if len(body) != 1 or not isinstance(body[0], ast.Expr):
+        raise SyntaxError("it is no expression")
+    return body[0].value
 
 
 @dataclass(frozen=True, slots=True)
