@@ -1,8 +1,8 @@
 """The build hook that puts the rules and their index into the wheel.
 
 The families of ``rules/`` become sub-packages of ``mlint.rules``; mlint/rules/__init__.py says how a checkout does
-without that. A run of mlint reads the index and imports only the rules that it needs. In a checkout the index is made when it is
-needed; in a wheel it must be there already, because an installed package cannot write into its own folder.
+without that. A run of mlint reads the index and imports only the rules that it needs. In a checkout the index is made
+when it is needed; in a wheel it must be there already, because an installed package cannot write into its own folder.
 """
 
 from __future__ import annotations

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mlint"
 RULES = ROOT / "rules"
@@ -180,9 +178,6 @@ def test_names_say_what_a_thing_is() -> None:
     assert not wrong, f"say what it is instead: {wrong}"
 
 
-NEEDS_CLI = pytest.mark.skipif(not (PACKAGE / "cli.py").exists(), reason="mlint.cli is not there yet")
-
-
 def modules_after(code: str, *arguments: str) -> set[str]:
     """The modules that a fresh interpreter has loaded after it ran some code."""
     script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint('\\n@@' + ' '.join(sys.modules))"
@@ -199,12 +194,10 @@ def heavy(modules: set[str], names: set[str]) -> list[str]:
     )
 
 
-@NEEDS_CLI
 def test_start_up_is_light() -> None:
     assert heavy(modules_after("import mlint.cli"), HEAVY_AT_START) == []
 
 
-@NEEDS_CLI
 @pytest.mark.skipif(not (PACKAGE / "engine.py").exists(), reason="mlint.engine is not there yet")
 def test_linting_one_file_is_light(tmp_path: Path) -> None:
     path = tmp_path / "train.py"

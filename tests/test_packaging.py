@@ -37,8 +37,6 @@ for entry in rules:
 print(json.dumps({"package": mlint.__file__, "rules": [entry.code for entry in rules]}))
 """
 
-pytestmark = pytest.mark.skipif(not (ROOT / "mlint" / "cli.py").exists(), reason="mlint.cli is not there yet")
-
 
 def rule_files() -> int:
     """How many rules the checkout has: every file of a family is one."""
