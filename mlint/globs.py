@@ -1,4 +1,7 @@
-"""Path patterns with gitignore's meaning, without an import that the start-up path would feel.
+"""Path patterns with gitignore's meaning.
+
+`pathspec` translates them. It takes 30 ms to import, so plain names and endings (``build/``, ``*.pyc``), which is what
+most patterns are, are matched without it.
 
 The same patterns serve ``exclude``, ``per-file-ignores``, ``test-paths`` and ``.gitignore`` files:
 
@@ -17,18 +20,7 @@ import re
 from collections.abc import Iterable
 
 _SPECIAL = re.compile(r"[*?\[\\]")
-
-_CLASSES = {
-    "alnum": "a-zA-Z0-9",
-    "alpha": "a-zA-Z",
-    "blank": " \\t",
-    "digit": "0-9",
-    "lower": "a-z",
-    "space": "\\s",
-    "upper": "A-Z",
-    "xdigit": "0-9a-fA-F",
-    "punct": r"!-/:-@\[-`{-~",
-}
+_NAMED_GROUP = re.compile(r"\(\?P<\w+>")
 
 
 def anchored(pattern: str, base: str, root: str) -> str:
@@ -124,16 +116,25 @@ class Globs:
 class _Rule:
     """One pattern."""
 
-    __slots__ = ("_compiled", "absolute", "folders", "name", "negated", "regex", "suffix")
+    __slots__ = ("_compiled", "_pattern", "_regex", "absolute", "folders", "name", "negated", "suffix")
 
-    def __init__(self, body: str, *, loose: bool, negated: bool, folders: bool, absolute: bool, regex: str) -> None:
+    def __init__(self, text: str, *, negated: bool, folders: bool, absolute: bool) -> None:
         self.negated, self.folders, self.absolute = negated, folders, absolute
-        self.name = body if loose and not _SPECIAL.search(body) else ""
+        loose = "/" not in text
+        self.name = text if loose and not _SPECIAL.search(text) else ""
         """The name that the pattern stands for, if it is a plain one at any depth."""
-        self.suffix = body[1:] if loose and body[0] == "*" and not _SPECIAL.search(body, 1) else ""
+        self.suffix = text[1:] if loose and text[0] == "*" and not _SPECIAL.search(text, 1) else ""
         """The end of the names that the pattern stands for, if it is ``*`` and an end; so is most of a .gitignore."""
-        self.regex = ("(?:.*/)?" if loose else "") + regex
+        self._pattern = text + "/" if folders else text
+        self._regex: str | None = None
         self._compiled: re.Pattern[str] | None = None
+
+    @property
+    def regex(self) -> str:
+        """The regular expression, for paths in which folders end with a slash."""
+        if self._regex is None:
+            self._regex = _translate(self._pattern) or r"(?!)"
+        return self._regex
 
     def matches(self, path: str) -> bool:
         """Whether the pattern matches this very path."""
@@ -142,12 +143,12 @@ class _Rule:
         if self.suffix:
             return path.endswith(self.suffix)
         if self._compiled is None:
-            self._compiled = re.compile(self.regex + r"\Z", re.DOTALL)
-        return self._compiled.match(path) is not None
+            self._compiled = _compiled(self.regex)
+        return self._compiled.search(path.lstrip("/") + "/" if self.folders else path.lstrip("/")) is not None
 
     @classmethod
     def read(cls, pattern: str) -> _Rule | None:
-        """The rule of a line, None for blank lines, comments and patterns that can match nothing."""
+        """The rule of a line, None for blank lines and comments."""
         text = pattern
         while text.endswith(" ") and not text.endswith("\\ "):
             text = text[:-1]
@@ -159,24 +160,19 @@ class _Rule:
         text = text[1:] if absolute else text.removeprefix(".") if text.startswith("./") else text
         folders = text.endswith("/")
         text = text[:-1] if folders else text
-        loose = "/" not in text
-        text = text if absolute else text.removeprefix("/")
-        regex = _translate(text)
-        if not text or regex is None:
-            return None
-        return cls(text, loose=loose, negated=negated, folders=folders, absolute=absolute, regex=regex)
+        return cls(text, negated=negated, folders=folders, absolute=absolute) if text else None
 
 
 class _Union:
     """Patterns of which it only counts whether one of them matches."""
 
-    __slots__ = ("_expressions", "_names", "_regex", "_suffixes")
+    __slots__ = ("_names", "_others", "_regex", "_suffixes")
 
     def __init__(self, rules: Iterable[_Rule]) -> None:
         rules = list(rules)
         self._names = frozenset(rule.name for rule in rules if rule.name)
         self._suffixes = tuple(rule.suffix for rule in rules if rule.suffix)
-        self._expressions = [rule.regex for rule in rules if not rule.name and not rule.suffix]
+        self._others = [rule for rule in rules if not rule.name and not rule.suffix]
         self._regex: re.Pattern[str] | None = None
 
     def matches(self, path: str) -> bool:
@@ -185,95 +181,31 @@ class _Union:
             return True
         if self._suffixes and path.endswith(self._suffixes):
             return True
-        if not self._expressions:
+        if not self._others:
             return False
         if self._regex is None:
-            self._regex = re.compile("(?:" + "|".join(self._expressions) + r")\Z", re.DOTALL)
-        return self._regex.match(path) is not None
+            self._regex = _compiled("|".join(f"(?:{rule.regex})" for rule in self._others))
+        return self._regex.search(path + "/" if self._others[0].folders else path) is not None
 
 
-def _translate(text: str) -> str | None:
-    """The regular expression of a pattern's body; None if the pattern is malformed and matches nothing, as for git."""
-    parts: list[str] = []
-    position, size = 0, len(text)
-    while position < size:
-        character = text[position]
-        if character == "*":
-            stop = position
-            while stop < size and text[stop] == "*":
-                stop += 1
-            starts, ends = position == 0 or text[position - 1] == "/", stop == size or text[stop] == "/"
-            if stop - position >= 2 and starts and ends:
-                if stop == size:
-                    parts.append(".+")
-                else:
-                    parts.append("(?:.*/)?")
-                    stop += 1
-            else:
-                parts.append("[^/]*")
-            position = stop
-        elif character == "?":
-            parts.append("[^/]")
-            position += 1
-        elif character == "[":
-            found = _character_class(text, position)
-            if found is None:
-                return None
-            parts.append(found[0])
-            position = found[1]
-        elif character == "\\":
-            if position + 1 == size:
-                return None
-            parts.append(re.escape(text[position + 1]))
-            position += 2
-        else:
-            parts.append(re.escape(character))
-            position += 1
-    return "".join(parts)
+def _translate(pattern: str) -> str | None:
+    """The regular expression of a pattern without its negation; None if it is malformed and matches nothing."""
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    try:
+        regex, _ = GitIgnoreSpecPattern.pattern_to_regex(pattern)
+    except ValueError:
+        return None
+    if regex is None:
+        return None
+    expression = _NAMED_GROUP.sub("(?:", str(regex))
+    # What `folder/**` matches lies in the folder; the folder itself is not matched.
+    return expression + "." if pattern.endswith("/**") else expression
 
 
-def _character_class(text: str, start: int) -> tuple[str, int] | None:
-    """The class that opens at `start` and the position after it; None if it does not close or names no class."""
-    position = start + 1
-    negated = text[position : position + 1] in ("!", "^")
-    position += negated
-    parts: list[str] = []
-    first = True
-    while position < len(text):
-        character = text[position]
-        if character == "]" and not first:
-            body = "".join(parts) or None
-            if body is None:
-                return ("[^/]" if negated else "(?!)"), position + 1
-            return (f"(?!/)[^{body}]" if negated else f"(?!/)[{body}]"), position + 1
-        first = False
-        if text.startswith("[:", position):
-            stop = text.find("]", position + 2)
-            if stop == -1:
-                return None
-            if stop > position + 2 and text[stop - 1] == ":":
-                name = text[position + 2 : stop - 1]
-                if name not in _CLASSES:
-                    return None
-                parts.append(_CLASSES[name])
-                position = stop + 1
-                continue
-        if character == "\\":
-            position += 1
-            if position == len(text):
-                return None
-            character = text[position]
-        position += 1
-        if text[position : position + 1] == "-" and text[position + 1 : position + 2] not in ("]", ""):
-            last = text[position + 1]
-            position += 2
-            if last == "\\":
-                if position == len(text):
-                    return None
-                last = text[position]
-                position += 1
-            if character <= last:
-                parts.append(f"{re.escape(character)}-{re.escape(last)}")
-        else:
-            parts.append(re.escape(character))
-    return None
+def _compiled(expression: str) -> re.Pattern[str]:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # `[[` in a class, which `pathspec` passes on as it stands
+        return re.compile(expression, re.DOTALL)
