@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mlint.model.kinds import GRAD_SCALER, LIGHTNING_MODULE, MODULE, OPTIMIZER, SCHEDULER, TENSOR
+from mlint.model.kinds import GRAD_SCALER, LIGHTNING_MODULE, LOSS, MODULE, OPTIMIZER, SCHEDULER, TENSOR
 from mlint.model.tree import FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ _MODULE_METHODS = frozenset(
     "parameters named_parameters buffers modules named_modules children train eval to cuda cpu state_dict "
     "forward".split()
 )
+_OFF_DEVICE = frozenset("item cpu numpy tolist size dim numel backward stride element_size data_ptr".split())
 _DEEPEST = 6
 _CUDA_TEXT = re.compile(r"cuda|ccelerat")
 _CUDA_DEVICE = re.compile(r"cuda(:\d+)?")
@@ -444,6 +445,75 @@ class Training:
                 if there is not None and set(here) <= set(there):
                     return True
         return False
+
+    def on_device(self, node: ast.expr, made: Round, depth: int = 0) -> bool:
+        """Whether an expression is a tensor that comes from a model, a loss or a transfer, and so lies where these
+        compute, not on the host.
+        """
+        model = self.model
+        if depth > _DEEPEST:
+            return False
+        if isinstance(node, ast.Name):
+            if self.is_loss(node, made) or self._is_scored(node, made):
+                return True
+            bindings = model.reaching.of(node)
+            return bool(bindings) and all(
+                binding.how in ("assign", "augment")
+                and binding.value is not None
+                and (not binding.path or not isinstance(binding.value, ast.Tuple))
+                and self.on_device(binding.value, made, depth + 1)
+                for binding in bindings or ()
+            )
+        if isinstance(node, ast.Call):
+            return self._computed(node, made, depth)
+        if isinstance(node, ast.Attribute):
+            return node.attr in ("data", "T", "mT", "grad") and self.on_device(node.value, made, depth + 1)
+        if isinstance(node, ast.Subscript):
+            return self.on_device(node.value, made, depth + 1)
+        if isinstance(node, ast.BinOp):
+            return any(self.on_device(part, made, depth + 1) for part in (node.left, node.right))
+        if isinstance(node, ast.Compare):
+            return len(node.ops) == 1 and self.on_device(node.left, made, depth + 1)
+        return isinstance(node, ast.UnaryOp) and self.on_device(node.operand, made, depth + 1)
+
+    def _computed(self, call: ast.Call, made: Round, depth: int) -> bool:
+        """Whether a call gives a tensor on the device."""
+        model = self.model
+        func = call.func
+        dotted = model.names.dotted(func)
+        if self._is_loss_function(func):
+            return True
+        if dotted is not None:
+            if not dotted.startswith("torch."):
+                return False
+            return bool(call.args) and self.on_device(call.args[0], made, depth + 1)
+        if model.kinds.is_a(func, MODULE):
+            return True
+        if isinstance(func, ast.Attribute):
+            if func.attr in _OFF_DEVICE:
+                return False
+            return self.on_device(func.value, made, depth + 1)
+        return False
+
+    def _is_scored(self, node: ast.Name, made: Round) -> bool:
+        """Whether the value of a name is what a loss of torch compares with the targets."""
+        here = self.model.reaching.of(node)
+        if not here:
+            return False
+        for other in walk_statements(made.node.body) if isinstance(made.node, (*LOOPS, *FUNCTIONS)) else ():
+            if isinstance(other, ast.Call) and other.args:
+                first = other.args[0]
+                if isinstance(first, ast.Name) and first.id == node.id and self._is_loss_function(other.func):
+                    if set(here) <= set(self.model.reaching.of(first) or ()):
+                        return True
+        return False
+
+    def _is_loss_function(self, func: ast.expr) -> bool:
+        dotted = self.model.names.dotted(func)
+        if dotted is None:
+            return self.model.kinds.is_a(func, LOSS)
+        name = dotted.rpartition(".")[2]
+        return dotted.startswith("torch.nn.functional.") and (name.endswith("_loss") or "cross_entropy" in name)
 
     @cached_property
     def uses_cuda(self) -> bool:
