@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mlint.model.callers import Callers
 from mlint.model.libraries import ROOTS, table
 from mlint.model.names import Binding, Names, canonical
 from mlint.model.reaching import Reaching
-from mlint.model.tree import FUNCTIONS, Tree, walk_scope
+from mlint.model.tree import FUNCTIONS, Tree, walk, walk_scope
 
 TENSOR = "torch.Tensor"
 MODULE = "torch.nn.Module"
@@ -226,10 +227,15 @@ class Kinds:
             found = self.names.lookup(node)
             if found is not None and len(found[1]) == 1 and found[1][0].how in ("class", "function"):
                 return found[1][0].node
-        elif isinstance(node, ast.Attribute):
+        elif isinstance(node, ast.Attribute) and node.attr in self._function_names:
             owner = self._receiver_class(node.value)
             return None if owner is None else self.method(owner, node.attr)
         return None
+
+    @cached_property
+    def _function_names(self) -> frozenset[str]:
+        """The names of all functions in the file: no attribute of another name is a method of it."""
+        return frozenset(node.name for node in walk(self.tree.module) if isinstance(node, FUNCTIONS))
 
     def _receiver_class(self, node: ast.expr) -> ast.ClassDef | None:
         if self.is_self(node):

@@ -20,6 +20,7 @@ class Reaching:
         self.tree = tree
         self.names = names
         self._cache: dict[ast.AST, list[Binding] | None] = {}
+        self._jumps: dict[ast.AST, bool] = {}
 
     def of(self, name: ast.Name) -> list[Binding] | None:
         """The bindings that can reach a read of a name; None where the name is not bound in the file.
@@ -44,7 +45,7 @@ class Reaching:
             current = self.tree.scope(current)
         if isinstance(scope, (ast.Lambda, ast.ClassDef, *COMPREHENSIONS)):
             return bindings
-        return _Walk(self.tree, scope, name.id, bindings).before(name)
+        return _Walk(self.tree, scope, name.id, bindings, self._jumps).before(name)
 
     def at(self, statement: ast.stmt, name: str) -> list[Binding]:
         """The bindings of ``name`` that can reach the beginning of a statement of its scope."""
@@ -54,11 +55,23 @@ class Reaching:
         scope, bindings = found
         if scope is not self.tree.scope(statement):
             return bindings
-        return _Walk(self.tree, scope, name, bindings).before(statement)
+        return _Walk(self.tree, scope, name, bindings, self._jumps).before(statement)
 
 
 class _Walk:
-    def __init__(self, tree: Tree, scope: ast.AST, name: str, bindings: list[Binding]) -> None:
+    """One search.
+
+    Args:
+        tree: the tree.
+        scope: where the name is bound.
+        name: the name.
+        bindings: its bindings in that scope.
+        jumps: first statement of a loop's body → whether a `break` or `continue` stands in it; shared by all searches.
+    """
+
+    def __init__(
+        self, tree: Tree, scope: ast.AST, name: str, bindings: list[Binding], jumps: dict[ast.AST, bool]
+    ) -> None:
         self.tree = tree
         self.scope = scope
         self.name = name
@@ -68,11 +81,21 @@ class _Walk:
         self.parameters = [b for b in bindings if b.how in ("parameter", "variadic")]
         self.elsewhere = [b for b in bindings if b.how in ("nonlocal", "global")]
         self.result: list[Binding] = []
+        self.jumps = jumps
+        self.walruses = any(isinstance(node, ast.NamedExpr) for node in self.by_node)
+        self.holding: set[ast.AST] = set()
+        """The bindings and everything around them: no other statement has anything to give."""
+        for node in self.by_node:
+            self.holding.add(node)
+            for ancestor in tree.ancestors(node):
+                if ancestor in self.holding:
+                    break
+                self.holding.add(ancestor)
 
     def before(self, node: ast.AST) -> list[Binding]:
         child: ast.AST = self.tree.statement(node) if not isinstance(node, ast.stmt) else node
         # `if (n := f()) and n > 2`: a walrus in the same statement, before the read.
-        for inner in walk_scope(child) if not isinstance(node, ast.stmt) else ():
+        for inner in walk_scope(child) if self.walruses and not isinstance(node, ast.stmt) else ():
             if isinstance(inner, ast.NamedExpr) and inner in self.by_node and _before(inner, node):
                 self._add(inner)
                 return self.result
@@ -147,7 +170,7 @@ class _Walk:
         return False
 
     def _walrus(self, test: ast.expr) -> bool:
-        for inner in walk_scope(test):
+        for inner in walk_scope(test) if self.walruses else ():
             if isinstance(inner, ast.NamedExpr) and inner in self.by_node:
                 self._add(inner)
                 return True
@@ -192,6 +215,8 @@ class _Walk:
             surely = [self._block(arm) for arm in arms]
             return isinstance(statement, ast.If) and all(surely)
         if isinstance(statement, (ast.For, ast.AsyncFor, ast.While)):
+            if statement not in self.holding:
+                return False
             self._body_of_loop(statement.body)
             self._block(statement.orelse)
             self._add_if_bound(statement)
@@ -213,13 +238,18 @@ class _Walk:
     def _body_of_loop(self, body: list[ast.stmt]) -> None:
         """What any round of a loop can leave behind for after it: `break` and `continue` let everything through."""
         self._block(body)
-        for statement in body:
-            jumps = any(isinstance(node, (ast.Break, ast.Continue)) for node in walk_scope(statement))
-            if jumps:
-                for node, bindings in self.by_node.items():
-                    if any(node is inner for other in body for inner in walk_scope(other)):
-                        self.result.extend(binding for binding in bindings if binding not in self.result)
-                return
+        if not any(statement in self.holding for statement in body):
+            return
+        jumps = self.jumps.get(body[0])
+        if jumps is None:
+            jumps = self.jumps[body[0]] = any(
+                isinstance(node, (ast.Break, ast.Continue)) for statement in body for node in walk_scope(statement)
+            )
+        if jumps:
+            parts = set(body)
+            for node, bindings in self.by_node.items():
+                if node in parts or any(ancestor in parts for ancestor in self.tree.ancestors(node)):
+                    self.result.extend(binding for binding in bindings if binding not in self.result)
 
     def _block(self, block: list[ast.stmt]) -> bool:
         # From the end backwards, as what stands later hides what stands earlier. A block that ends in a jump gives
@@ -234,7 +264,9 @@ class _Walk:
         if node in self.by_node:
             self._add(node)
             return True
-        if isinstance(node, (ast.Assign, ast.Expr, ast.expr, ast.AugAssign, ast.AnnAssign, ast.Assert)):
+        if self.walruses and isinstance(
+            node, (ast.Assign, ast.Expr, ast.expr, ast.AugAssign, ast.AnnAssign, ast.Assert)
+        ):
             for inner in walk_scope(node):
                 if isinstance(inner, ast.NamedExpr) and inner in self.by_node:
                     self._add(inner)

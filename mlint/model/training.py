@@ -78,14 +78,11 @@ class Round:
     Attributes:
         node: the loop, the function, or the module.
         actions: in the order of the source; those in nested loops included.
-        unknown: calls of which nobody knows what they do, and which are given an optimizer or model of the round or
-            are methods of `self` that cannot be seen.
         accumulates: it stands in, or holds, a context that accumulates gradients (``accelerator.accumulate(model)``).
     """
 
     node: ast.AST
     actions: list[Action] = field(default_factory=list)
-    unknown: list[ast.Call] = field(default_factory=list)
     accumulates: bool = False
 
     def of(self, *roles: str) -> list[Action]:
@@ -125,12 +122,17 @@ class Training:
             if isinstance(node, (ast.With, ast.AsyncWith)):
                 made.accumulates = made.accumulates or any(_accumulates(item.context_expr) for item in node.items)
             made.actions.extend(self._of_node(node, 0))
-            if isinstance(node, ast.Call) and self._is_unknown(node):
-                made.unknown.append(node)
         for ancestor in self.model.tree.ancestors(owner):
             if isinstance(ancestor, (ast.With, ast.AsyncWith)):
                 made.accumulates = made.accumulates or any(_accumulates(item.context_expr) for item in ancestor.items)
         return made
+
+    def unknown(self, made: Round) -> Iterator[ast.Call]:
+        """The calls of a round of which nobody knows what they do to gradients."""
+        assert isinstance(made.node, (*LOOPS, *FUNCTIONS, ast.Module))
+        for node in walk_statements(made.node.body):
+            if isinstance(node, ast.Call) and self._is_unknown(node):
+                yield node
 
     def own(self, made: Round) -> list[Action]:
         """The actions of a loop's round that do not stand in a loop inside it."""

@@ -56,7 +56,7 @@ class HostSyncInHotLoop(Rule):
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
         loop = ctx.flow.loop(node)
-        if loop is None or not ctx.training.uses_cuda:
+        if loop is None or "backward" not in ctx.source.text or not ctx.training.uses_cuda:
             return
         made = ctx.training.round_of(loop)
         if not ctx.training.is_training(made) or self._interacts(loop, ctx) or self._seldom(node, loop, ctx):

@@ -89,7 +89,7 @@ class ZeroGradMissing(Rule):
     def _lacking(self, made: Round, loop: LoopNode, ctx: Context) -> Action | None:
         """The step of a loop in which nothing can zero gradients."""
         training = ctx.training
-        if training.is_engine(made) or made.unknown or made.of("zero", "gradient"):
+        if training.is_engine(made) or made.of("zero", "gradient"):
             return None
         backwards, steps = self._backwards(made), made.of("step")
         if not backwards or not steps or {*backwards, *steps} - {*training.own(made)}:
@@ -105,14 +105,14 @@ class ZeroGradMissing(Rule):
         step = steps[0]
         if len(steps) == 1 and ctx.flow.is_conditional(step.node, loop):
             return None
-        if self._leaves(loop, step) or self._rebuilt(loop, step, ctx):
+        if self._leaves(loop, step) or self._rebuilt(loop, step, ctx) or any(training.unknown(made)):
             return None
         return step
 
     def _lacking_in_callers(self, function: FunctionNode, ctx: Context) -> Action | None:
         """The step of a function that goes backward and steps, where no loop that calls it zeroes gradients."""
         made = ctx.training.round_of(function)
-        if made.of("zero", "gradient") or made.unknown or ctx.training.is_engine(made):
+        if made.of("zero", "gradient") or ctx.training.is_engine(made):
             return None
         own = [action for action in ctx.training.own(made) if action.role in ("backward", "step")]
         if sorted(action.role for action in own) != ["backward", "step"] or len(made.of("backward", "step")) != 2:
@@ -120,7 +120,7 @@ class ZeroGradMissing(Rule):
         step = own[0] if own[0].role == "step" else own[1]
         if ctx.flow.is_conditional(step.node, function) or not step.certain or step.with_arguments:
             return None
-        if self._leaves(function, step) or self._rebuilt(function, step, ctx):
+        if self._leaves(function, step) or self._rebuilt(function, step, ctx) or any(ctx.training.unknown(made)):
             return None
         calls = ctx.kinds.callers.of(function)
         for call in calls or ():
