@@ -198,7 +198,6 @@ def test_start_up_is_light() -> None:
     assert heavy(modules_after("import mlint.cli"), HEAVY_AT_START) == []
 
 
-@pytest.mark.skipif(not (PACKAGE / "engine.py").exists(), reason="mlint.engine is not there yet")
 def test_linting_one_file_is_light(tmp_path: Path) -> None:
     path = tmp_path / "train.py"
     path.write_text("import torch\n\n\ndef f(x):\n    return torch.log(torch.softmax(x, dim=-1))\n", encoding="utf-8")
