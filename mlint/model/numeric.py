@@ -23,7 +23,8 @@ _FLOATING = frozenset(
 )
 _KEEPING = frozenset(
     "abs absolute fabs negative clip clamp maximum minimum sum reduce_sum max min amax amin cumsum reshape squeeze "
-    "ravel flatten transpose array asarray square power pow multiply where concatenate stack to detach clone copy".split()
+    "ravel flatten transpose array asarray square power pow multiply where concatenate stack to detach clone "
+    "copy".split()
 )
 _LIBRARIES = frozenset({"numpy", "torch", "jax", "tensorflow", "scipy", "math"})
 _DEPTH = 6

@@ -92,6 +92,12 @@ class Edits:
 
         return [imports.replace_name(self._source, node, name, new_module, new_name)]
 
+    def remove_import(self, node: ast.Import | ast.ImportFrom, name: str) -> list[Edit]:
+        """Import one name less; the statement goes when it was the only one."""
+        from mlint.codemod import imports
+
+        return [imports.remove_name(self._source, node, name)]
+
     def wrap(
         self, statements: Sequence[ast.stmt], header: str, replacements: Mapping[ast.expr, str] | None = None
     ) -> list[Edit]:

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from mlint.rule import Call, Context, Example, Finding, Rule, Safety, walk
+
+
+class UnsafeTorchLoad(Rule):
+    """`torch.load` unpickles the file: whoever wrote the file can run code here.
+
+    ## Why
+    A checkpoint is a pickle, and a pickle may call any function while it is read. `weights_only=True` reads tensors,
+    dicts and numbers and refuses the rest. It is the default since PyTorch 2.6; before, and with
+    `weights_only=False` or a `pickle_module` of its own, the file is executed.
+
+    ## Fix safety
+    Unsafe: a checkpoint that holds more than tensors and plain containers (a whole module, an `argparse.Namespace`, a
+    NumPy scalar) is refused then. Such classes can be allowed by `torch.serialization.add_safe_globals`.
+
+    ## References
+    - PyTorch documentation, `torch.load`, and "Serialization semantics".
+    - CWE-502, "Deserialization of Untrusted Data".
+
+    ## When to ignore
+    Where the file was written by the same project and has to hold objects. Say `weights_only=False` there, and
+    suppress the finding with the reason.
+    """
+
+    code, name = "ML809", "unsafe-torch-load"
+    libraries = ("torch",)
+    safety = Safety.UNSAFE
+    triggers = (Call("torch.load"),)
+
+    def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
+        assert isinstance(node, ast.Call)
+        if any(keyword.arg is None for keyword in node.keywords) or not (node.args or node.keywords):
+            return
+        if self._allows_classes(ctx):
+            return
+        path = ctx.argument(node, "f", 0)
+        what = "the file" if path is None else f"`{ctx.short(path)}`"
+        flag = ctx.argument(node, "weights_only")
+        pickler = ctx.argument(node, "pickle_module", 2)
+        if flag is None and pickler is None:
+            # The argument exists since 1.13, and is true by itself since 2.6.
+            if not ctx.targets("torch", ">=1.13") or ctx.targets("torch", ">=2.6") or self._written_here(path, ctx):
+                return
+            fix = ctx.fix(
+                lambda: ctx.edits.add_keyword(node, "weights_only", "True"), Safety.UNSAFE, "Add `weights_only=True`"
+            )
+            yield ctx.finding(
+                node,
+                f"unpickles {what}: before PyTorch 2.6 anything in it is run",
+                "add `weights_only=True`",
+                fix,
+            )
+        elif isinstance(flag, ast.Constant) and flag.value is False and not self._written_here(path, ctx):
+            fix = ctx.fix(
+                lambda: ctx.edits.set_keyword(node, "weights_only", "True"), Safety.UNSAFE, "Set `weights_only=True`"
+            )
+            yield ctx.finding(
+                node,
+                f"unpickles {what} with `weights_only=False`: anything in it is run",
+                "use `weights_only=True`, and `add_safe_globals` for what else the file holds",
+                fix if pickler is None else None,
+            )
+        elif flag is None and pickler is not None and not (isinstance(pickler, ast.Constant) and pickler.value is None):
+            if self._written_here(path, ctx):
+                return
+            yield ctx.finding(
+                node,
+                f"unpickles {what} with `{ctx.short(pickler)}`: anything in it is run",
+                "load with `weights_only=True` and without `pickle_module`",
+            )
+
+    def _allows_classes(self, ctx: Context) -> bool:
+        """Whether the file lists the classes that it wants to load."""
+        text = ctx.source.text
+        return "add_safe_globals" in text or "safe_globals(" in text
+
+    def _written_here(self, path: ast.expr | None, ctx: Context) -> bool:
+        """Whether the same function, or the file's top level, saves to the very path (or buffer)."""
+        if path is None or not isinstance(path, (ast.Name, ast.Attribute, ast.Constant, ast.JoinedStr, ast.BinOp)):
+            return False
+        text = ast.dump(path)
+        if isinstance(path, (ast.Constant, ast.Attribute)):
+            place: ast.AST = ctx.tree.module
+        else:
+            place = ctx.tree.function(path) or ctx.tree.module
+        for other in walk(place):
+            if isinstance(other, ast.Call) and isinstance(other.func, ast.Attribute) and other.func.attr == "save":
+                target = ctx.argument(other, "f", 1)
+                if target is not None and ast.dump(target) == text and ctx.dotted(other.func) == "torch.save":
+                    return True
+        return False
+
+    examples = (
+        Example(
+            given="import torch\n",
+            bad="state = torch.load(path, map_location='cpu')",
+            good="state = torch.load(path, map_location='cpu', weights_only=True)",
+            targets={"torch": ">=2.0,<2.6"},
+        ),
+        Example(
+            given="import torch\n",
+            bad="def restore(path):\n    return torch.load(path, weights_only=False)  # old\n",
+            good="def restore(path):\n    return torch.load(path, weights_only=True)  # old\n",
+        ),
+        Example(
+            given=(
+                "import os\nimport tempfile\nimport torch\nfolder = tempfile.mkdtemp()\n"
+                "torch.save({'w': torch.randn(3)}, os.path.join(folder, 'w.pt'))\n"
+            ),
+            bad="state = torch.load(folder + '/w.pt', weights_only=False)['w']",
+            good="state = torch.load(folder + '/w.pt', weights_only=True)['w']",
+            equal="state",
+        ),
+        Example(
+            given="from torch import load as read\n",
+            bad="state = read(\n    'model.pt',\n    map_location=None,\n    weights_only=False,\n)",
+            good="state = read(\n    'model.pt',\n    map_location=None,\n    weights_only=True,\n)",
+        ),
+        Example(given="import pickle\nimport torch\n", bad="state = torch.load('model.pt', pickle_module=pickle)"),
+        Example(given="import torch\n", ok="state = torch.load('model.pt')"),
+        Example(given="import torch\n", ok="state = torch.load('model.pt')", targets={"torch": ">=2.6"}),
+        Example(given="import torch\n", ok="state = torch.load('model.pt')", targets={"torch": "1.9"}),
+        Example(given="import torch\n", ok="state = torch.load('model.pt', weights_only=True)"),
+        Example(given="import torch\n", ok="def f(path, safe):\n    return torch.load(path, weights_only=safe)\n"),
+        Example(given="import torch\n", ok="def f(path, **options):\n    return torch.load(path, **options)\n"),
+        Example(given="import torch\n", ok="module = torch.jit.load('model.pt')\nfrom mylib import load\nload('x')"),
+        Example(
+            given="import io\nimport torch\n",
+            ok=(
+                "def copied(model):\n    buffer = io.BytesIO()\n    torch.save(model, buffer)\n    buffer.seek(0)\n"
+                "    return torch.load(buffer, weights_only=False)\n"
+            ),
+        ),
+        Example(
+            given="import torch\nfrom mylib import Config\n",
+            ok=(
+                "with torch.serialization.safe_globals([Config]):\n"
+                "    state = torch.load('model.pt', weights_only=False)\n"
+            ),
+        ),
+        Example(
+            given="import torch\nfrom packaging import version\n",
+            ok=(
+                "if version.parse(torch.__version__) >= version.parse('2.6'):\n"
+                "    state = torch.load('model.pt', weights_only=False)\nelse:\n    state = torch.load('model.pt')\n"
+            ),
+            targets={"torch": ">=2.0,<2.6"},
+        ),
+    )
