@@ -98,8 +98,9 @@ class CudaAmpNamespace(Rule):
     def _edits(self, node: ast.expr, ctx: Context, *, keep_name: bool = False) -> list[Edit]:
         """Rewrite one mention; with ``keep_name`` the import is rewritten elsewhere."""
         module, _, name = (ctx.dotted(node) or "").rpartition(".")
+        imports: list[Edit] = []
         if keep_name:
-            written, imports = ctx.text(node), []
+            written = ctx.text(node)
         else:
             written, imports = self._written(node, name, ctx)
         call = self._call(node, ctx)
@@ -108,7 +109,7 @@ class CudaAmpNamespace(Rule):
         if name in ("custom_fwd", "custom_bwd"):
             if call is None:
                 return [ctx.edits.replace(node, f"{written}(device_type={device})"), *imports]
-            parts = [*call.args, *call.keywords]
+            parts: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
             template = f"{written}($*rest, device_type={device})" if parts else f"{written}(device_type={device})"
             return [ctx.edits.replace(call, template, rest=parts), *imports]
         if call is None:

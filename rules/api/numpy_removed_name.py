@@ -252,7 +252,8 @@ class NumpyRemovedName(Rule):
         fix = None
         advice = "assign to the element: `x[i] = value`"
         if template is not None and not ctx.open_ended(call):
-            text, imports = template, []
+            text = template
+            imports: list[Edit] = []
             if template.startswith("np."):
                 spelled, imports = ctx.edits.name(f"numpy.{func.attr}", call)
                 text = f"{spelled}($x, $*rest)"
