@@ -10,8 +10,7 @@ OPENERS = frozenset(
     "tensorflow.gfile.GFile tensorflow.compat.v1.gfile.GFile tensorflow.compat.v1.gfile.Open".split()
 )
 READING = frozenset(
-    "j"
-    "son.load pickle.load yaml.load yaml.safe_load yaml.full_load numpy.load numpy.loadtxt numpy.genfromtxt "
+    "json.load pickle.load yaml.load yaml.safe_load yaml.full_load numpy.load numpy.loadtxt numpy.genfromtxt "
     "torch.load joblib.load dill.load toml.load tomllib.load tomli.load pandas.read_csv pandas.read_json "
     "pandas.read_pickle".split()
 )
