@@ -302,6 +302,8 @@ class Randomness:
                 return Use(draws=frozenset({TENSORFLOW}))
             if func.attr == "sample" and kind.is_a("pandas.DataFrame", "pandas.Series"):
                 return _NOTHING if _has(call, "random_state") else Use(draws=frozenset({NUMPY}))
+            if func.attr == "fit" and self._made_by(func.value).partition(".")[0] == "sentence_transformers":
+                return Use(seeds=_ALL, trains=True)  # by a trainer of its own
             if func.attr in _FITTING and not kind.is_a("sklearn.base.TransformerMixin"):
                 return Use(trains=True, unknown=self._may_seed(call, dotted))
             if kind.name in ("torch.Generator", "numpy.random.RandomState", "random.Random"):
@@ -310,6 +312,15 @@ class Randomness:
         if definition is not None and any(map(_is_framework, model.kinds.bases(definition))):
             return Use(seeds=_ALL, trains=True)
         return Use(unknown=True) if self._may_seed(call, dotted) else _NOTHING
+
+    def _made_by(self, node: ast.expr) -> str:
+        """The dotted name of the one call whose result a name holds; empty where it is not known."""
+        bindings = self.model.reaching.of(node) if isinstance(node, ast.Name) else None
+        made = {
+            self.model.names.dotted(b.value.func) if isinstance(b.value, ast.Call) and not b.path else None
+            for b in bindings or ()
+        }
+        return (made.pop() or "") if len(made) == 1 else ""
 
     def _may_seed(self, call: ast.Call, dotted: str | None) -> bool:
         """Whether a call of an unknown function is named after a seed, or is given one."""
