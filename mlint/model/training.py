@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,6 +36,10 @@ CLIPPING = frozenset(
 _MODULE_METHODS = frozenset(
     "parameters named_parameters buffers modules named_modules children train eval to cuda cpu state_dict "
     "forward".split()
+)
+_TENSOR_METHODS = frozenset(
+    "item detach cpu cuda to mean sum sub add square pow view reshape append update set_postfix log info debug "
+    "add_scalar size zero_grad format".split()
 )
 _OFF_DEVICE = frozenset("item cpu numpy tolist size dim numel backward stride element_size data_ptr".split())
 _DEEPEST = 6
@@ -559,6 +563,58 @@ class Training:
             if not isinstance(parent, (ast.With, ast.AsyncWith)):
                 return tree.block(statement)
             statement = parent
+
+    def feeding(self, node: ast.expr | None) -> set[ast.AST]:
+        """The calls whose results go into the value of an expression, through the names of its scope."""
+        found: set[ast.AST] = set()
+        pending: list[ast.AST] = [] if node is None else [node]
+        seen: set[ast.AST] = set()
+        while pending:
+            for inner in walk(pending.pop()):
+                if isinstance(inner, ast.Call):
+                    found.add(inner)
+                elif isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
+                    for binding in self.model.reaching.of(inner) or ():
+                        if binding.value is not None and binding.value not in seen and binding.how != "parameter":
+                            seen.add(binding.value)
+                            pending.append(binding.value)
+        return found
+
+    def may_go_backward(
+        self, first: ast.AST | None, last: ast.AST, harmless: Collection[ast.AST] = frozenset()
+    ) -> bool:
+        """Whether gradients may be computed between two nodes of one line, or before ``last``, by a call that cannot be
+        followed. The lines of the two themselves are left out, and so are the calls that are said to be harmless.
+        """
+        model = self.model
+        block = self.line(last)
+        begin = -1 if first is None else getattr(first, "end_lineno", 0)
+        for statement in block:
+            for node in walk_statements([statement]):
+                if not isinstance(node, ast.Call) or node.lineno <= begin or node.lineno >= last.lineno:  # type: ignore[attr-defined]
+                    continue
+                if self.action(node) is None and node not in harmless and not self._is_harmless(node):
+                    callee = model.effects.callee(node) or self._forward(node)
+                    if callee is None:
+                        return True
+                    owner, function = callee
+                    if any(action.role in (BACKWARD, GRADIENT) for action in owner.training.of_function(function)):
+                        return True
+        return False
+
+    def _is_harmless(self, call: ast.Call) -> bool:
+        """Whether a call surely computes no gradients: of a library, of an object of known kind, or of its result."""
+        model = self.model
+        func = call.func
+        dotted = model.names.dotted(func)
+        if dotted is not None:
+            return not dotted.startswith((".", "torch.autograd.")) and not self._is_first_party(dotted)
+        if model.kinds.of(func).known:
+            return model.kinds.of(func).definition is None
+        if isinstance(func, ast.Attribute):
+            kind = model.kinds.of(func.value)
+            return (kind.known and kind.definition is None) or func.attr in _TENSOR_METHODS
+        return False
 
     def same_line(self, first: ast.AST, second: ast.AST) -> bool:
         """Whether two nodes run in the same passes, one after the other: no branch and no loop lies between them."""
