@@ -8,10 +8,12 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mlint.model.counted import Counted
 from mlint.model.effects import Effects
 from mlint.model.flow import Flow
 from mlint.model.handles import Handles
 from mlint.model.kinds import Kinds
+from mlint.model.lengths import Lengths
 from mlint.model.names import Names
 from mlint.model.randomness import Randomness
 from mlint.model.reaching import Reaching
@@ -65,6 +67,16 @@ class FileModel:
     def flow(self) -> Flow:
         """Where code stands."""
         return Flow(self.tree, self.names, self.kinds)
+
+    @cached_property
+    def lengths(self) -> Lengths:
+        """How long arrays are."""
+        return Lengths(self)
+
+    @cached_property
+    def counted(self) -> Counted:
+        """The loops over array elements."""
+        return Counted(self)
 
     @cached_property
     def effects(self) -> Effects:

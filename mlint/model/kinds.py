@@ -139,6 +139,7 @@ class Kinds:
         self._cache: dict[ast.AST, Kind] = {}
         self._pending: set[ast.AST] = set()
         self._cyclic = False
+        self._provisional: dict[ast.AST, Kind] = {}
         self._returns: dict[ast.AST, Kind] = {}
         self._attributes: dict[ast.ClassDef, dict[str, list[ast.expr | ast.AnnAssign]]] = {}
         self._depth = 0
@@ -158,6 +159,13 @@ class Kinds:
         outermost = not self._pending
         if outermost:
             self._cyclic = False
+            self._provisional.clear()
+        else:
+            # Definitions that depend on each other: one answer for each within one question, or the work doubles with
+            # every definition of the circle.
+            provisional = self._provisional.get(node)
+            if provisional is not None:
+                return provisional
         self._pending.add(node)
         self._depth += 1
         try:
@@ -169,6 +177,8 @@ class Kinds:
             kind = UNKNOWN
         if outermost or not self._cyclic:
             self._cache[node] = kind
+        else:
+            self._provisional[node] = kind
         return kind
 
     def is_a(self, node: ast.AST | None, *families: str) -> bool:

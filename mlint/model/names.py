@@ -71,7 +71,7 @@ CONVENTIONS = {
 
 BUILTINS = frozenset(
     "open sum min max any all len range enumerate zip map filter sorted reversed list tuple set dict float int bool "
-    "str print abs round isinstance getattr setattr hasattr type iter next super".split()
+    "str print abs round isinstance getattr setattr hasattr type iter next super object complex".split()
 )
 
 

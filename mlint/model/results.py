@@ -15,6 +15,8 @@ _DTYPE_NAMES = {
     "float": "float64",
     "int": "int64",
     "bool": "bool",
+    "object": "object",
+    "numpy.object_": "object",
     "numpy.float_": "float64",
     "numpy.double": "float64",
     "numpy.single": "float32",
@@ -36,6 +38,7 @@ _STRINGS = {
     "u1": "uint8",
     "float": "float64",
     "int": "int64",
+    "O": "object",
 }
 
 
@@ -348,7 +351,7 @@ def dtype_of(kinds: Kinds, node: ast.expr | None) -> str | None:
     if node is None:
         return None
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return _STRINGS.get(node.value, node.value if node.value in _ORDER else None)
+        return _STRINGS.get(node.value, node.value if node.value in _ORDER or node.value == "object" else None)
     dotted = kinds.names.dotted(node)
     if dotted is None:
         return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from mlint.finding import Edit, Finding, Fix, Location, Safety
+from mlint.model.counted import Axis, Nest
+from mlint.model.elementwise import Lifted, NotElementwise, Place, Target
 from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
 from mlint.model.kinds import (
     DATA_LOADER,
@@ -65,6 +67,7 @@ __all__ = [
     "TF_TENSOR",
     "TRANSFORMER",
     "Action",
+    "Axis",
     "Call",
     "Context",
     "Edit",
@@ -74,21 +77,26 @@ __all__ = [
     "FunctionNode",
     "Import",
     "Kind",
+    "Lifted",
     "Location",
     "LoopNode",
     "Match",
     "Method",
     "Module",
+    "Nest",
     "Node",
+    "NotElementwise",
     "Options",
     "Pattern",
     "PatternRule",
+    "Place",
     "Protocol",
     "Reference",
     "Round",
     "Rule",
     "Safety",
     "Store",
+    "Target",
     "Template",
     "Trigger",
     "Use",

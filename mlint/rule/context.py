@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlint.finding import Edit, Finding, Fix, Safety
 from mlint.model import numeric
+from mlint.model.elementwise import Elementwise
 from mlint.model.versions import Versions
 from mlint.rule.edits import Edits
 
@@ -96,6 +97,11 @@ class Context:
     def effects(self) -> Effects:
         """What functions do."""
         return self.model.effects
+
+    @cached_property
+    def elementwise(self) -> Elementwise:
+        """Loops as array expressions."""
+        return Elementwise(self.model, scalars_as_arrays=self.targets("numpy", ">=2"))
 
     @property
     def training(self) -> Training:
@@ -228,6 +234,23 @@ class Context:
             return Fix(safety, message, found) if found else None
 
         return Fix(safety, message, None, made)
+
+    def substituted(self, node: ast.expr | ast.stmt, replacements: Mapping[ast.AST, str]) -> str | None:
+        """The text of a node on one line with some parts replaced; None where that would lose a comment.
+
+        For messages and for statements that a fix writes.
+        """
+        from mlint.codemod.refused import Refused
+
+        if not replacements:
+            return " ".join(self.text(node).split())
+        if node in replacements:
+            return replacements[node]
+        try:
+            text = self.edits.substitute(node, replacements)
+        except Refused:
+            return None
+        return text if "\n" not in text else " ".join(part.strip() for part in text.split("\n"))
 
     @cached_property
     def edits(self) -> Edits:

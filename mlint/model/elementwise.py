@@ -1,0 +1,707 @@
+"""Loops as array expressions: what one round computes from the elements, said of the whole arrays at once.
+
+`Elementwise.lift` takes the expression of one round of a nest of loops and describes it as an array expression: which
+parts of its text are replaced by what (``a[i]`` by ``a`` or ``a[:n]``, the counter by ``np.arange(n)``, ``math.exp`` by
+``np.exp``), what the result's dtype is, what stands in the way of a rewrite, and what makes it one that may change
+results. `Elementwise.target` does the same for the place that the round stores to. What is not elementwise at all (a
+recurrence, an unknown call, an early exit) raises `NotElementwise` with the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlint.model import dtypes
+from mlint.model.counted import Axis, Nest
+from mlint.model.kinds import NDARRAY
+from mlint.model.lengths import Base
+from mlint.model.libraries.numpy_ import UFUNCS
+from mlint.model.names import Binding
+from mlint.model.tree import walk
+
+if TYPE_CHECKING:
+    from mlint.model.file import FileModel
+
+MATH = {
+    **{
+        name: f"numpy.{name}"
+        for name in "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan sinh cosh tanh floor ceil trunc fabs "
+        "hypot fmod copysign degrees radians isnan isinf isfinite".split()
+    },
+    **{f"a{name}": f"numpy.arc{name}" for name in "sin cos tan sinh cosh tanh".split()},
+    "atan2": "numpy.arctan2",
+    "pow": "numpy.power",
+}
+"""Functions of module math → the ufuncs that compute the same of an array; they raise where the ufunc gives NaN."""
+
+_BUILTINS = {"abs": None, "max": "numpy.maximum", "min": "numpy.minimum"}
+_ELEMENTWISE = UFUNCS - {"where", "interp", "clip", "nan_to_num", "real", "imag", "angle", "sinc", "i0"}
+_INEXACT_CALLS = frozenset({"power", "float_power"})
+_SCALARS = frozenset({"int", "float", "bool", "scalar", "complex"})
+_NEVER_NUMBERS = frozenset({"str", "bytes", "list", "tuple", "dict", "set", "None", "range"})
+_VIEWS = frozenset(
+    "asarray asanyarray ascontiguousarray asfortranarray ravel reshape transpose swapaxes moveaxis rollaxis squeeze "
+    "expand_dims atleast_1d atleast_2d atleast_3d broadcast_to flip fliplr flipud rot90 diag diagonal split "
+    "array_split hsplit vsplit dsplit frombuffer real imag view".split()
+)
+_FRESH_METHODS = frozenset("copy astype clip conj round cumsum cumprod repeat take flatten dot argsort".split())
+
+
+class NotElementwise(Exception):  # noqa: N818
+    """One round depends on other rounds, or on what nothing is known of.
+
+    Attributes:
+        reason: why, one line, for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A dimension of a subscript that a loop's counter runs through: ``i + offset``."""
+
+    axis: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An element of an array that a round reads.
+
+    Attributes:
+        array: the array.
+        key: what the array is, for comparison; None where two mentions may be two arrays.
+        pattern: a `Place` for a dimension that a counter runs through, the index for another one.
+        gathered: whether the index is itself an element of an array: ``a[order[i]]``.
+    """
+
+    array: ast.expr
+    key: Base | None
+    pattern: tuple[Place | str, ...]
+    gathered: bool = False
+
+
+@dataclass
+class Lifted:
+    """The array expression of one round.
+
+    Attributes:
+        node: the expression of the round.
+        replacements: what to put in place of which part of it.
+        operands: the elements that it reads.
+        counters: the loops whose counter is used as a number.
+        dtype: what is known of the result (see `mlint.model.dtypes`).
+        obstacles: why it cannot be rewritten although it is elementwise.
+        doubts: why the rewrite may change results.
+        calls: whether a function is called.
+    """
+
+    node: ast.expr
+    replacements: dict[ast.AST, str] = field(default_factory=dict)
+    operands: list[Operand] = field(default_factory=list)
+    counters: set[int] = field(default_factory=set)
+    dtype: str | None = None
+    obstacles: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    rests: list[int | None] = field(default_factory=list)
+    operations: int = 0
+
+    @property
+    def scalar(self) -> bool:
+        """Whether each round's result is certainly one number and not a row."""
+        return all(rest == 0 for rest in self.rests)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a round stores.
+
+    Attributes:
+        node: the subscript.
+        array: the array.
+        key: what the array is, for comparison.
+        pattern: see `Operand`.
+        text: the slices that all rounds together store to.
+        dtype: the array's dtype, where known.
+        rest: how many dimensions one round fills; None where that is not known.
+        fresh: whether nothing else can share its memory.
+        doubts: why the rewrite may change results.
+    """
+
+    node: ast.Subscript
+    array: ast.expr
+    key: Base | None
+    pattern: tuple[Place | str, ...]
+    text: str
+    dtype: str | None
+    rest: int | None
+    fresh: bool
+    doubts: tuple[str, ...]
+
+
+class Elementwise:
+    """Lifts the loops of one file.
+
+    Args:
+        model: the file.
+        scalars_as_arrays: whether scalars promote as arrays do (every targeted NumPy is 2 or newer).
+    """
+
+    def __init__(self, model: FileModel, *, scalars_as_arrays: bool) -> None:
+        self.model = model
+        self.scalars_as_arrays = scalars_as_arrays
+
+    # Around the loop
+
+    def nest(self, loop: ast.For) -> Nest | None:
+        """The nest of loops over array elements that begins here, where array code could stand.
+
+        None inside functions that a compiler runs, for loops of a few literal rounds, and where an error of one round
+        is caught.
+        """
+        nest = self.model.counted.nest(loop)
+        if nest is None or any(axis.short for axis in nest.axes):
+            return None
+        if self.model.flow.compiled(loop) or self._errors_caught(loop):
+            return None
+        return nest
+
+    def _errors_caught(self, loop: ast.For) -> bool:
+        child: ast.AST = loop
+        for ancestor in self.model.tree.ancestors(loop):
+            if isinstance(ancestor, ast.Try) and any(child is statement for statement in ancestor.body):
+                for handler in ancestor.handlers:
+                    for inner in walk(handler.type) if handler.type is not None else ():
+                        if isinstance(inner, ast.Name) and inner.id in _ROUND_ERRORS:
+                            return True
+            child = ancestor
+        return False
+
+    def leftovers(self, nest: Nest) -> str | None:
+        """Why the loops cannot simply disappear: a variable of theirs is read afterwards."""
+        for name in sorted(nest.names):
+            for use in self.model.flow.uses_after(name, nest.loop):
+                if any(
+                    binding.node is nest.loop or self._within(binding.node, nest.loop) for binding in self._reach(use)
+                ):
+                    return f"`{name}` is read after the loop"
+        return None
+
+    def _reach(self, use: ast.Name) -> list[Binding]:
+        return self.model.reaching.of(use) or []
+
+    def _within(self, node: ast.AST, loop: ast.For) -> bool:
+        return any(ancestor is loop for ancestor in self.model.tree.ancestors(node))
+
+    # The place stored to
+
+    def target(self, node: ast.expr, axes: tuple[Axis, ...]) -> Target:
+        """The slices that a nest stores to.
+
+        Raises:
+            NotElementwise: not each round has its own element of a proven array.
+        """
+        names = _names(axes)
+        root, indices = _peeled(node)
+        if not isinstance(node, ast.Subscript) or _mentions(root, names):
+            raise NotElementwise("it stores to no element of an array")
+        kind = self.model.kinds.of(root)
+        if not kind.is_a(NDARRAY) or kind.dtype == "object":
+            raise NotElementwise("what it stores to is not proven to be an array")
+        pattern = tuple(self._index(index, axes) for index in indices)
+        places = [part.axis for part in pattern if isinstance(part, Place)]
+        if places != list(range(len(axes))):
+            raise NotElementwise("a round does not store to an element of its own")
+        ndim = self.model.lengths.dimensions(root)
+        rest = None if ndim is None else ndim - len(pattern)
+        if rest is not None and rest < 0:
+            raise NotElementwise("the array has fewer dimensions")
+        doubts: list[str] = []
+        slices = self._slices(root, pattern, axes, doubts)
+        text = f"{self.model.source.segment(root)}[{', '.join(slices)}]"
+        key = self.model.lengths.identity(root)
+        return Target(node, root, key, pattern, text, kind.dtype, rest, self.fresh(root), tuple(doubts))
+
+    # The value of a round
+
+    def lift(self, node: ast.expr, axes: tuple[Axis, ...], *, gather: bool = False) -> Lifted:
+        """An expression of one round as an array expression.
+
+        Args:
+            node: the expression.
+            axes: the loops around it.
+            gather: whether indices may themselves be elements of arrays.
+
+        Raises:
+            NotElementwise: it is none.
+        """
+        lifted = Lifted(node)
+        lifted.dtype = self._visit(node, axes, lifted, gather)
+        for axis in axes:
+            if axis.uneven:
+                lifted.obstacles.append("the arrays may have different lengths")
+        return lifted
+
+    def stored(self, lifted: Lifted, target: Target, op: ast.operator | None = None) -> list[str]:
+        """The reasons why storing the array expression at once may give something else than the loop does.
+
+        Args:
+            lifted: the value.
+            target: the place.
+            op: the operator of an augmented assignment.
+
+        Raises:
+            NotElementwise: a round reads what another one stores.
+        """
+        doubts = [*target.doubts, *lifted.doubts]
+        name = self.model.source.segment(target.array)
+        for operand in lifted.operands:
+            same = operand.key is not None and operand.key == target.key
+            if same or self.model.source.segment(operand.array) == name:
+                if operand.gathered or not _same_or_apart(operand.pattern, target.pattern):
+                    raise NotElementwise(f"a round reads another element of `{name}`")
+            elif self._related(operand.array, target.array):
+                raise NotElementwise(f"`{self.model.source.segment(operand.array)}` may be part of `{name}`")
+            elif not target.fresh and not self.fresh(operand.array):
+                doubts.append(f"`{self.model.source.segment(operand.array)}` may share memory with `{name}`")
+        known = {rest for rest in lifted.rests if rest is not None}
+        if target.rest is not None and known - {target.rest}:
+            raise NotElementwise("what is stored has another number of dimensions than the place")
+        if known != set(lifted.rests) or (known and target.rest is None):
+            doubts.append("the number of dimensions is not proven")
+        if op is None:
+            alike = dtypes.stores_alike(lifted.dtype, target.dtype)
+        else:  # an element takes a result of any dtype, an array updated in place only one of its own kind
+            result = dtypes.combined(target.dtype, lifted.dtype, op)
+            alike = result is not None and result == target.dtype
+            if result in dtypes.FLOATS and target.dtype in (*dtypes.INTEGERS, "bool"):
+                lifted.obstacles.append("an array of integers cannot be updated with numbers of another kind")
+            if isinstance(op, ast.Pow):
+                doubts.append("`**` of an array and of a number may differ in the last digit")
+        if not alike:
+            doubts.append("the dtypes are not proven")
+        return doubts
+
+    def mentions(self, node: ast.AST, array: ast.expr) -> bool:
+        """Whether an expression mentions an array by its name."""
+        name = ast.dump(array)
+        return any(ast.dump(inner).replace("Store()", "Load()") == name.replace("Store()", "Load()")
+                   for inner in walk(node) if type(inner) is type(array))  # fmt: skip
+
+    def fresh(self, array: ast.expr) -> bool:
+        """Whether an array was newly made for its name, so that no other array shares its memory."""
+        if isinstance(array, (ast.BinOp, ast.UnaryOp, ast.Compare)):
+            return True
+        if isinstance(array, ast.Call):
+            dotted = self.model.names.dotted(array.func)
+            if dotted is not None:
+                return dotted.startswith(("numpy.", "scipy.")) and dotted.rpartition(".")[2] not in _VIEWS
+            return isinstance(array.func, ast.Attribute) and array.func.attr in _FRESH_METHODS
+        if isinstance(array, ast.Name):
+            bindings = self.model.reaching.of(array)
+            return bool(bindings) and all(
+                binding.how == "assign" and not binding.path and binding.value is not None
+                and not isinstance(binding.value, ast.Name) and self.fresh(binding.value)
+                for binding in bindings or ()
+            )  # fmt: skip
+        return False
+
+    def _related(self, first: ast.expr, second: ast.expr) -> bool:
+        """Whether one of two arrays is made from the other without a copy."""
+        for one, other in ((first, second), (second, first)):
+            name = other.id if isinstance(other, ast.Name) else None
+            for binding in (self.model.reaching.of(one) or ()) if isinstance(one, ast.Name) else ():
+                if binding.value is None or self.fresh(binding.value):
+                    continue
+                if name is not None and any(isinstance(n, ast.Name) and n.id == name for n in walk(binding.value)):
+                    return True
+        return False
+
+    # Inside the expression
+
+    def _visit(self, node: ast.expr, axes: tuple[Axis, ...], lifted: Lifted, gather: bool) -> str | None:
+        """Describe an expression; returns what its dtype is."""
+        if not _mentions(node, _names(axes)):
+            return self._invariant(node, lifted)
+        if isinstance(node, ast.Name):
+            return self._variable(node, axes, lifted)
+        if isinstance(node, ast.Subscript):
+            return self._element(node, axes, lifted, gather)
+        if isinstance(node, ast.BinOp):
+            return self._operation(node, axes, lifted, gather)
+        if isinstance(node, ast.UnaryOp):
+            if isinstance(node.op, ast.Not):
+                raise NotElementwise("`not` asks for the truth of one value")
+            lifted.operations += 1
+            return self._visit(node.operand, axes, lifted, gather)
+        if isinstance(node, ast.Compare):
+            if len(node.ops) != 1 or isinstance(node.ops[0], (ast.Is, ast.IsNot, ast.In, ast.NotIn)):
+                raise NotElementwise("the comparison asks for the truth of one value")
+            lifted.operations += 1
+            dtype = self._combined(node.left, node.comparators[0], None, axes, lifted, gather)
+            return None if dtype is None else "bool"
+        if isinstance(node, ast.Call):
+            return self._call(node, axes, lifted, gather)
+        raise NotElementwise(f"`{ast.unparse(node)}` is not arithmetic")
+
+    def _combined(
+        self,
+        left: ast.expr,
+        right: ast.expr,
+        op: ast.operator | None,
+        axes: tuple[Axis, ...],
+        lifted: Lifted,
+        gather: bool,
+    ) -> str | None:
+        first = self._visit(left, axes, lifted, gather)
+        second = self._visit(right, axes, lifted, gather)
+        result = dtypes.combined(first, second, op)
+        if result is None or not (self.scalars_as_arrays or {first, second} <= dtypes.ALIKE_IN_ALL_VERSIONS):
+            lifted.doubts.append("the dtypes are not proven")
+        return result
+
+    def _operation(self, node: ast.BinOp, axes: tuple[Axis, ...], lifted: Lifted, gather: bool) -> str | None:
+        if isinstance(node.op, ast.MatMult):
+            raise NotElementwise("`@` is no elementwise operation")
+        lifted.operations += 1
+        if isinstance(node.op, ast.Pow):
+            lifted.doubts.append("`**` of an array and of a number may differ in the last digit")
+        dtype = self._combined(node.left, node.right, node.op, axes, lifted, gather)
+        if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)) and dtype in dtypes.COUNTED:
+            divisor = node.right
+            if not (isinstance(divisor, ast.Constant) and divisor.value):
+                lifted.doubts.append("dividing a counter by zero raises, dividing an array does not")
+        return dtype
+
+    def _invariant(self, node: ast.expr, lifted: Lifted) -> str | None:
+        """A part that is the same in all rounds."""
+        for inner in walk(node):
+            if isinstance(inner, ast.Call):
+                self._pure(inner)
+            elif isinstance(inner, (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.JoinedStr)):
+                raise NotElementwise(f"`{ast.unparse(inner)}` is not arithmetic")
+        if isinstance(node, ast.Attribute) and self.model.names.dotted(node) in _CONSTANTS:
+            return "~float"
+        kind = self.model.kinds.of(node)
+        if kind.name in _NEVER_NUMBERS:
+            raise NotElementwise(f"`{ast.unparse(node)}` is no number")
+        if kind.is_a(NDARRAY):
+            ndim = self.model.lengths.dimensions(node)
+            if ndim != 0:
+                lifted.rests.append(ndim)
+            # An array that is read whole in each round, as `out` is while rounds store to it, is no element of it.
+            lifted.operands.append(Operand(node, self.model.lengths.identity(node), ("whole",)))
+            return kind.dtype
+        for inner in walk(node):
+            if isinstance(inner, (ast.Name, ast.Attribute)) and self.model.kinds.is_a(inner, NDARRAY):
+                lifted.operands.append(Operand(inner, self.model.lengths.identity(inner), ("whole",)))
+        if kind.name in ("int", "float", "bool"):
+            return f"~{kind.name}"
+        if kind.name == "scalar":  # a NumPy number: its dtype takes part in the promotion
+            return self._scalar_dtype(node)
+        if kind.known:
+            raise NotElementwise(f"`{ast.unparse(node)}` is not proven to be a number")
+        lifted.doubts.append(f"`{ast.unparse(node)}` is not proven to be a number")
+        return None
+
+    def _scalar_dtype(self, node: ast.expr) -> str | None:
+        """The dtype of a number, as far as its making shows it."""
+        kind = self.model.kinds.of(node)
+        if kind.name in ("int", "float", "bool"):
+            return f"~{kind.name}"
+        if isinstance(node, ast.Name):
+            binding = self.model.lengths.binding(node)
+            made = binding is not None and binding.how == "assign" and not binding.path and binding.value is not None
+            return self._scalar_dtype(binding.value) if made else None  # type: ignore[union-attr,arg-type]
+        if isinstance(node, ast.BinOp):
+            return dtypes.combined(self._scalar_dtype(node.left), self._scalar_dtype(node.right), node.op)
+        if isinstance(node, ast.UnaryOp):
+            return self._scalar_dtype(node.operand)
+        if isinstance(node, ast.Subscript):
+            return self.model.kinds.of(_peeled(node)[0]).dtype
+        if isinstance(node, ast.Call):
+            return self._called_dtype(node)
+        known = isinstance(node, ast.Attribute) and self.model.names.dotted(node) in _CONSTANTS
+        return "~float" if known else None
+
+    def _called_dtype(self, node: ast.Call) -> str | None:
+        dotted = self.model.names.dotted(node.func)
+        if dotted is None and isinstance(node.func, ast.Attribute):
+            array, last = node.func.value, node.func.attr
+        elif dotted is not None and node.args:
+            array, last = node.args[0], dotted.rpartition(".")[2]
+        else:
+            return None
+        if not self.model.kinds.is_a(array, NDARRAY):
+            return dtypes.called(last, [self._scalar_dtype(array)]) if len(node.args) == 1 and last in UFUNCS else None
+        dtype = self.model.kinds.of(array).dtype
+        if last in ("max", "min", "amax", "amin", "ptp"):
+            return dtype
+        if last in ("mean", "std", "var", "median") and dtype == "int64":
+            return "float64"
+        if last in ("sum", "prod") and dtype == "int64":
+            return dtype
+        return dtype if dtype in ("float32", "float64") and last in _REDUCTIONS else None
+
+    def _pure(self, call: ast.Call) -> None:
+        """Whether a call may be made once instead of in every round."""
+        dotted = self.model.names.dotted(call.func)
+        if dotted in ("len", "abs", "float", "int", "min", "max", "round"):
+            return
+        if dotted is not None and dotted.startswith(("numpy.", "math.")) and not dotted.startswith("numpy.random"):
+            last = dotted.rpartition(".")[2]
+            if last in UFUNCS or last in _REDUCTIONS or dotted.startswith("math."):
+                return
+        if dotted is None and isinstance(call.func, ast.Attribute) and call.func.attr in _REDUCTIONS:
+            if self.model.kinds.is_a(call.func.value, NDARRAY):
+                return
+        raise NotElementwise(f"nothing is known of what `{ast.unparse(call.func)}` does")
+
+    def _variable(self, node: ast.Name, axes: tuple[Axis, ...], lifted: Lifted) -> str | None:
+        for number, axis in enumerate(axes):
+            if node.id == axis.index:
+                lifted.counters.add(number)
+                lifted.replacements[node] = self._numbers(node, axis, number, len(axes))
+                lifted.rests.append(0)
+                return "index"
+            for name, array in axis.elements:
+                if node.id == name:
+                    return self._read(node, array, (Place(number),), axes, lifted)
+        raise NotElementwise(f"`{node.id}` is not an element")
+
+    def _numbers(self, node: ast.Name, axis: Axis, number: int, count: int) -> str:
+        """The counter as an array."""
+        spelled, _ = self.model.names.spell("numpy.arange", node)
+        first = "" if not axis.start else f"{axis.start}, "
+        text = f"{spelled}({first}{self._stop_text(axis)})"
+        missing = count - number - 1
+        return f"{text}[:{', None' * missing}]" if missing else text
+
+    def _stop_text(self, axis: Axis, offset: int = 0) -> str:
+        """How the end of a loop, or what lies some steps from it, is written."""
+        if axis.count is None:
+            text = f"len({self.model.source.segment(axis.elements[0][1])})"
+            return text if not offset else f"{text} {'+' if offset > 0 else '-'} {abs(offset)}"
+        node, total = axis.count, offset
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            return str(node.value + offset)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)) and offset:
+            if isinstance(node.right, ast.Constant) and type(node.right.value) is int:
+                total += node.right.value if isinstance(node.op, ast.Add) else -node.right.value
+                node = node.left
+        text = self.model.source.segment(node)
+        return text if not total else f"{text} {'+' if total > 0 else '-'} {abs(total)}"
+
+    def _element(self, node: ast.Subscript, axes: tuple[Axis, ...], lifted: Lifted, gather: bool) -> str | None:
+        root, indices = _peeled(node)
+        names = _names(axes)
+        if _mentions(root, names):
+            raise NotElementwise(f"`{ast.unparse(root)}` is another array in each round")
+        kind = self.model.kinds.of(root)
+        if not kind.is_a(NDARRAY) or kind.dtype == "object":
+            raise NotElementwise(f"`{ast.unparse(root)}` is not proven to be an array")
+        if gather and len(indices) == 1 and not self._is_place(indices[0], axes):
+            return self._gathered(node, root, indices[0], axes, lifted)
+        pattern = tuple(self._index(index, axes) for index in indices)
+        places = [part.axis for part in pattern if isinstance(part, Place)]
+        if len(set(places)) != len(places):
+            raise NotElementwise("a diagonal is no slice")
+        return self._read(node, root, pattern, axes, lifted)
+
+    def _gathered(
+        self, node: ast.Subscript, root: ast.expr, index: ast.expr, axes: tuple[Axis, ...], lifted: Lifted
+    ) -> str | None:
+        """``a[order[i]]`` is ``a[order]``."""
+        inner = self.lift(index, axes)
+        if not inner.operands or inner.operations or inner.counters:
+            raise NotElementwise("the index is no element of an array")
+        integers = inner.dtype is not None and inner.dtype.startswith(("int", "uint"))
+        if inner.dtype is not None and not integers:
+            raise NotElementwise("the index is no integer")
+        if not integers:
+            lifted.doubts.append("the index is not proven to be an integer")
+        lifted.obstacles += inner.obstacles
+        lifted.doubts += inner.doubts
+        lifted.rests += inner.rests
+        lifted.replacements.update(inner.replacements)
+        lifted.operands += inner.operands
+        lifted.operands.append(Operand(root, self.model.lengths.identity(root), (), gathered=True))
+        ndim = self.model.lengths.dimensions(root)
+        lifted.rests.append(None if ndim is None else ndim - 1)
+        return self.model.kinds.of(root).dtype
+
+    def _read(
+        self, node: ast.expr, root: ast.expr, pattern: tuple[Place | str, ...], axes: tuple[Axis, ...], lifted: Lifted
+    ) -> str | None:
+        lifted.operands.append(Operand(root, self.model.lengths.identity(root), pattern))
+        ndim = self.model.lengths.dimensions(root)
+        rest = None if ndim is None else ndim - len(pattern)
+        if rest is not None and rest < 0:
+            raise NotElementwise("the array has fewer dimensions")
+        lifted.rests.append(rest)
+        if rest != 0 and len(axes) > 1:
+            raise NotElementwise("the number of dimensions is not proven")
+        places = [part.axis for part in pattern if isinstance(part, Place)]
+        slices = self._slices(root, pattern, axes, lifted.doubts)
+        text = self.model.source.segment(root)
+        if not isinstance(root, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+            text = f"({text})"
+        if places != sorted(places):
+            if len(places) != 2:
+                raise NotElementwise("the dimensions stand in another order")
+            plain = all(part == ":" for part in slices)
+            text = f"{text}.T" if plain and len(slices) == 2 else f"{text}[{', '.join(slices)}].T"
+        else:
+            missing = [number for number in range(len(axes)) if number not in places and number > min(places)]
+            if missing and len(places) == 1:
+                slices += ["None"] * len(missing)
+            elif missing:
+                raise NotElementwise("the dimensions cannot be lined up")
+            if any(part != ":" for part in slices):
+                while len(slices) > 1 and slices[-1] == ":":
+                    slices.pop()
+                text = f"{text}[{', '.join(slices)}]"
+        if isinstance(root, ast.Call) and any(other.array is root for other in lifted.operands[:-1]):
+            lifted.obstacles.append(f"`{ast.unparse(root)}` would be computed more than once")
+        lifted.replacements[node] = text
+        return self.model.kinds.of(root).dtype
+
+    def _slices(
+        self, root: ast.expr, pattern: tuple[Place | str, ...], axes: tuple[Axis, ...], doubts: list[str]
+    ) -> list[str]:
+        return [
+            part if isinstance(part, str) else self._slice(root, position, part, axes[part.axis], doubts)
+            for position, part in enumerate(pattern)
+        ]
+
+    def _slice(self, root: ast.expr, position: int, place: Place, axis: Axis, doubts: list[str]) -> str:
+        """The slice of one dimension of an array that the rounds of a loop go through."""
+        begin = axis.start + place.offset
+        if begin < 0:
+            raise NotElementwise("an index below zero wraps around")
+        first = str(begin) if begin else ""
+        own = self.model.lengths.axis(root, position)
+        if any(array is root for _, array in axis.elements):
+            return ":"
+        end = None if axis.stop is None else axis.stop.plus(place.offset)
+        if own is not None and end is not None and own.base == end.base:
+            behind = end.offset - own.offset
+            if behind > 0:
+                raise NotElementwise("the loop runs beyond the end of an array")
+            if behind == 0:
+                return f"{first}:"
+            return f"{first}:{behind}"
+        if axis.uneven:
+            return ":"
+        if end is None or not end.at_least_zero:
+            doubts.append("the number of rounds is not proven to be positive")
+        return f"{first}:{self._stop_text(axis, place.offset)}"
+
+    def _is_place(self, index: ast.expr, axes: tuple[Axis, ...]) -> bool:
+        try:
+            return isinstance(self._index(index, axes), Place)
+        except NotElementwise:
+            return False
+
+    def _index(self, index: ast.expr, axes: tuple[Axis, ...]) -> Place | str:
+        """A dimension of a subscript: a counter and a constant, or an index that is the same in all rounds."""
+        names = _names(axes)
+        if not _mentions(index, names):
+            if self.model.kinds.of(index).name in ("int", "scalar") or isinstance(index, (ast.Name, ast.Constant)):
+                if isinstance(index, ast.Constant) and type(index.value) is not int:
+                    raise NotElementwise("the index is no number")
+                if self.model.kinds.of(index).name not in ("int", "scalar", "unknown"):
+                    raise NotElementwise("the index is no number")
+                return self.model.source.segment(index)
+            raise NotElementwise("the index is not proven to be a number")
+        offset, node = 0, index
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            left, right = node.left, node.right
+            if isinstance(left, ast.Constant) and isinstance(node.op, ast.Add):
+                left, right = right, left
+            if isinstance(right, ast.Constant) and type(right.value) is int:
+                offset = right.value if isinstance(node.op, ast.Add) else -right.value
+                node = left
+        if isinstance(node, ast.Name):
+            for number, axis in enumerate(axes):
+                if axis.index == node.id:
+                    return Place(number, offset)
+        raise NotElementwise("the index is not the counter of the loop")
+
+    def _call(self, node: ast.Call, axes: tuple[Axis, ...], lifted: Lifted, gather: bool) -> str | None:
+        if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args) or not node.args:
+            raise NotElementwise(f"`{ast.unparse(node)}` is given more than numbers")
+        dotted = self.model.names.dotted(node.func)
+        if dotted is None:
+            raise NotElementwise(f"nothing is known of what `{ast.unparse(node.func)}` does")
+        root, _, last = dotted.rpartition(".")
+        function: str | None = last
+        if root == "math" and last in MATH:
+            function = MATH[last].rpartition(".")[2]
+            lifted.replacements[node.func] = self.model.names.spell(MATH[last], node)[0]
+            lifted.doubts.append(f"`math.{last}` raises where `np.{function}` gives NaN")
+        elif dotted in _BUILTINS:
+            wanted = _BUILTINS[dotted]
+            if wanted is not None:
+                if len(node.args) != 2:
+                    raise NotElementwise(f"`{dotted}` is given more than two numbers")
+                lifted.replacements[node.func] = self.model.names.spell(wanted, node)[0]
+                lifted.doubts.append(f"`{dotted}` and `{wanted}` differ for NaN")
+                function = wanted.rpartition(".")[2]
+        elif not (root == "numpy" and last in _ELEMENTWISE) and dotted != "scipy.special.expit":
+            raise NotElementwise(f"nothing is known of what `{ast.unparse(node.func)}` does")
+        lifted.operations += 1
+        if function in _INEXACT_CALLS:
+            lifted.doubts.append("powers of an array and of a number may differ in the last digit")
+        given = [self._visit(argument, axes, lifted, gather) for argument in node.args]
+        if not (self.scalars_as_arrays or set(given) <= dtypes.ALIKE_IN_ALL_VERSIONS):
+            lifted.doubts.append("the dtypes are not proven")
+        result = dtypes.called(function or "", given)
+        if result is None:
+            lifted.doubts.append("the dtypes are not proven")
+        return result
+
+
+_REDUCTIONS = frozenset("sum prod mean std var min max amin amax median ptp".split())
+_CONSTANTS = frozenset({"numpy.pi", "numpy.e", "numpy.inf", "numpy.nan", "math.pi", "math.e", "math.inf", "math.nan"})
+_ROUND_ERRORS = frozenset(
+    {"ZeroDivisionError", "FloatingPointError", "IndexError", "OverflowError", "ArithmeticError", "ValueError"}
+)
+
+
+def _same_or_apart(first: tuple[Place | str, ...], second: tuple[Place | str, ...]) -> bool:
+    """Whether a round that stores to one element and reads another never meets what other rounds stored."""
+    if first == second:
+        return True
+    return any(
+        isinstance(one, str) and isinstance(other, str) and one.isdigit() and other.isdigit() and int(one) != int(other)
+        for one, other in zip(first, second)
+    )
+
+
+def _names(axes: Iterable[Axis]) -> frozenset[str]:
+    return frozenset[str]().union(*(axis.names for axis in axes))
+
+
+def _mentions(node: ast.AST, names: frozenset[str]) -> bool:
+    return any(isinstance(inner, ast.Name) and inner.id in names for inner in ast.walk(node))
+
+
+def _peeled(node: ast.expr) -> tuple[ast.expr, list[ast.expr]]:
+    """``a[i][j, 0]`` is (a, [i, j, 0]); subscripts with slices stay part of the array."""
+    indices: list[ast.expr] = []
+    while isinstance(node, ast.Subscript):
+        parts = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if any(isinstance(part, (ast.Slice, ast.Starred)) for part in parts):
+            break
+        if any(isinstance(part, ast.Constant) and type(part.value) is not int for part in parts):
+            break
+        indices = parts + indices
+        node = node.value
+    return node, indices
