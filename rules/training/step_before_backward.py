@@ -58,10 +58,10 @@ class StepBeforeBackward(Rule):
             return
         order = {id(item): number for number, item in enumerate(made.actions)}
         if order[id(step)] < order[id(backward)]:
-            if action.role == "step" and not training.may_go_backward(None, node):
-                yield self._move(
-                    node, backward, f"applies gradients before `{ctx.short(backward.node)}` computes them", ctx
-                )
+            forward = training.feeding(backward.expression)
+            if action.role == "step" and not training.may_go_backward(None, node, forward):
+                computed = f"`{ctx.short(backward.node)}` computes them"
+                yield self._move(node, backward, f"applies gradients before {computed}", ctx)
             return
         if action.role != "clip" or len(made.of("clip")) != 1:
             return
