@@ -162,7 +162,8 @@ BLOCK = "zz = 1\nif zz:\n    yy = '''\n q'''"
 
 
 def substituted(source: Source, node: ast.expr, inner: ast.expr) -> Edit:
-    return Edit(*source.span(node), expression.substitute(source, node, {inner: "p + q"}))
+    # The text is for any place; whoever puts it into another expression encloses it.
+    return Edit(*source.span(node), f"({expression.substitute(source, node, {inner: 'p + q'})})")
 
 
 def rewrites(source: Source, tree: ast.Module, choose: random.Random) -> Iterator[Callable[[], object]]:

@@ -72,7 +72,7 @@ def replace(source: Source, node: ast.expr, template: str, parts: Mapping[str, P
         )
         if text is not None:
             tokens.refuse_lost(source, start, end, rewrite.kept)
-            if isinstance(_expression(text), _ATOMS) and not where.in_f_string:
+            if isinstance(_expression(text), _ATOMS) and not where.in_f_string and _stands_alone(text):
                 start, end = _without_parentheses(source, start, end)
             return Edit(start, end, text.replace("\n", newline))
     raise Refused("the rewritten expression would mean something else")
@@ -186,9 +186,9 @@ def _fits(source: Source, where: tree.Place, text: str, expected: ast.expr) -> b
     rest = slices.unify(source.text[first:start]), slices.unify(source.text[end:last])
     try:
         parsed = tree.expression(f"{rest[0]}{text}{rest[1]}")
-        if "\n" in text and tokens.of(source).depth(start) == 0:
-            tree.quiet(text)
     except SyntaxError:
+        return False
+    if not _stands_alone(text) and tokens.of(source).depth(start) == 0:
         return False
     # What stands next to the outermost expression, such as the `return` in `return(x)`.
     before, after = source.text[first - 1 : first], source.text[last : last + 1]
@@ -197,6 +197,16 @@ def _fits(source: Source, where: tree.Place, text: str, expected: ast.expr) -> b
     if end == last and _joins(text[-1:], after):
         return False
     return tree.same(parsed, where.top, {id(where.node): expected})
+
+
+def _stands_alone(text: str) -> bool:
+    """Whether a text needs no brackets around it for the sake of its line breaks."""
+    if "\n" not in text:
+        return True
+    try:
+        return len(tree.quiet(text).body) == 1
+    except SyntaxError:
+        return False
 
 
 def _without_parentheses(source: Source, start: int, end: int) -> tuple[int, int]:

@@ -98,6 +98,7 @@ REPLACED = {
     "keyword next to it": ("def f(): return(t.log(f(x)))", "$x.y", "def f(): return(x.y)"),
     "not": ("y = not t.log(f(a))", "$x and b", "y = not (a and b)"),
     "line break outside of brackets": ("y = t.log(f(a +\n      b))", "$x", "y = (a +\n      b)"),
+    "line break in parentheses that are needed": ("y = (t.log(f('a'\n     'b')))", "$x.z", "y = ('a'\n     'b'.z)"),
     "line break inside of brackets": ("y = [t.log(f(a +\n      b))]", "$x", "y = [a +\n      b]"),
     "arguments in another order": ("y = t.log(f(a, b, c))", "g($*args, $x)", "y = g(b, c, a)"),
     "nothing in front": ("y = t.log(f(a))", "g($*args, $x)", "y = g(a)"),
