@@ -51,7 +51,7 @@ class FileModel:
     @cached_property
     def names(self) -> Names:
         """Imports and scopes."""
-        return Names(self.tree)
+        return Names(self.tree, self.source.text)
 
     @cached_property
     def reaching(self) -> Reaching:

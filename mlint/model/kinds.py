@@ -16,7 +16,7 @@ from mlint.model.callers import Callers
 from mlint.model.libraries import ROOTS, table
 from mlint.model.names import Binding, Names, canonical
 from mlint.model.reaching import Reaching
-from mlint.model.tree import FUNCTIONS, Tree, walk, walk_scope
+from mlint.model.tree import FUNCTIONS, Tree, walk_blocks, walk_scope
 
 TENSOR = "torch.Tensor"
 MODULE = "torch.nn.Module"
@@ -245,7 +245,7 @@ class Kinds:
     @cached_property
     def _function_names(self) -> frozenset[str]:
         """The names of all functions in the file: no attribute of another name is a method of it."""
-        return frozenset(node.name for node in walk(self.tree.module) if isinstance(node, FUNCTIONS))
+        return frozenset(node.name for node in walk_blocks(self.tree.module.body) if isinstance(node, FUNCTIONS))
 
     def _receiver_class(self, node: ast.expr) -> ast.ClassDef | None:
         if self.is_self(node):

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, Tree, children
+from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, Tree, children, suites, walk
 
 # Where a library keeps an object is not always the name that people know it by.
 _PREFIXES = (
@@ -144,8 +144,10 @@ class Binding:
 class Names:
     """The names of one file."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, text: str | None = None) -> None:
         self.tree = tree
+        # Only a walrus binds inside an expression; most files have none, and their expressions are not looked into.
+        self._walrus = text is None or ":=" in text
         self._bindings: dict[ast.AST, dict[str, list[Binding]]] = {}
         self._dotted: dict[ast.AST, str | None] = {}
         self._resolving: set[tuple[ast.AST, str]] = set()
@@ -157,7 +159,7 @@ class Names:
         found = self._bindings.get(scope)
         if found is None:
             found = self._bindings[scope] = {}
-            for binding in _collect(scope):
+            for binding in _collect(scope, self._walrus):
                 found.setdefault(binding.name, []).append(binding)
         return found
 
@@ -315,7 +317,7 @@ def _is_none(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _collect(scope: ast.AST) -> Iterator[Binding]:
+def _collect(scope: ast.AST, walrus: bool) -> Iterator[Binding]:
     """The bindings made directly in a scope, in source order."""
     if isinstance(scope, (*FUNCTIONS, ast.Lambda)):
         yield from _parameters(scope.args)
@@ -395,7 +397,21 @@ def _collect(scope: ast.AST) -> Iterator[Binding]:
                 yield Binding(node.rest, node, "match")
         elif node_type in _PLAIN:
             continue
-        stack.extend(reversed(children(node)))
+        if walrus:
+            stack.extend(reversed(children(node)))
+        elif node_type is not ast.ExceptHandler:  # its block is one of those of its `try`
+            blocks = [statement for block in suites(node) for statement in block]
+            blocks.reverse()
+            stack += [*blocks, *reversed(_patterns(node))]
+
+
+def _patterns(node: ast.AST) -> list[ast.AST]:
+    """The parts of a statement, besides the blocks in it, that bind names by themselves."""
+    if isinstance(node, ast.Try) or node.__class__.__name__ == "TryStar":
+        return [handler for handler in node.handlers if handler.name is not None]  # type: ignore[attr-defined]
+    if isinstance(node, ast.Match):
+        return [part for case in node.cases for part in walk(case.pattern)]
+    return []
 
 
 _PLAIN = frozenset({ast.Constant, ast.Name, ast.Pass, ast.Break, ast.Continue})

@@ -76,18 +76,43 @@ CHILD_FIELDS[ast.MatchMapping] = ((), ("keys", "patterns"))  # its `rest` is a p
 CHILD_FIELDS[ast.MatchClass] = (("cls",), ("patterns", "kwd_patterns"))  # its `kwd_attrs` are plain strings
 
 
+_ONE, _MANY, _MANY_OR_NONE = 0, 1, 2
+_Ordered = tuple[tuple[str, int], ...]
+
+
+class _OrderedFields(dict[type, _Ordered]):
+    """Node type → its child fields in the order of the grammar, made when first asked for."""
+
+    def __missing__(self, key: type) -> _Ordered:
+        single, many = CHILD_FIELDS[key]
+        holes = ("keys", "kw_defaults")
+        made = self[key] = tuple(
+            (name, _ONE if name in single else _MANY_OR_NONE if name in holes else _MANY)
+            for name in getattr(key, "_fields", ())
+            if name in single or name in many
+        )
+        return made
+
+
+_ORDERED = _OrderedFields()
+
+
 def children(node: ast.AST) -> list[ast.AST]:
     """The child nodes in the order of the fields; contexts, operators and import aliases left out."""
-    single, many = CHILD_FIELDS[node.__class__]
     found: list[ast.AST] = []
-    for name in node._fields:
-        if name in single:
+    for name, how in _ORDERED[node.__class__]:
+        if how == _ONE:
             child = getattr(node, name, None)
             if child is not None:
                 found.append(child)
-        elif name in many:
-            found.extend(child for child in getattr(node, name, ()) if child is not None)
+        elif how == _MANY:
+            found += getattr(node, name, ())
+        else:
+            found += [child for child in getattr(node, name, ()) if child is not None]
     return found
+
+
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.alias})
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
@@ -96,7 +121,18 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     while stack:
         current = stack.pop()
         yield current
-        stack.extend(reversed(children(current)))
+        if current.__class__ not in _LEAVES:
+            found = children(current)
+            found.reverse()
+            stack += found
+
+
+def walk_blocks(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements in some blocks, at any depth, in source order; expressions are not looked into."""
+    for statement in statements:
+        yield statement
+        for block in suites(statement):
+            yield from walk_blocks(block)
 
 
 def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
@@ -105,14 +141,20 @@ def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
     Their decorators, default values and base classes belong to the outer scope and are walked.
     """
     yield node
-    stack = list(reversed(children(node)))
+    stack = children(node)
+    stack.reverse()
     while stack:
         current = stack.pop()
         yield current
-        if isinstance(current, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
-            stack.extend(reversed(_outer_parts(current)))
-        else:
-            stack.extend(reversed(children(current)))
+        node_type = current.__class__
+        if node_type in _LEAVES:
+            continue
+        found = _outer_parts(current) if node_type in _INNER_SCOPES else children(current)
+        found.reverse()
+        stack += found
+
+
+_INNER_SCOPES = frozenset({*FUNCTIONS, ast.ClassDef, ast.Lambda})
 
 
 def walk_statements(statements: list[ast.stmt]) -> Iterator[ast.AST]:
