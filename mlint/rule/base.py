@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mlint.rule.context import Context
 
 _SILENT_IN_TESTS = frozenset("234679")
+_WIDEST = 90
 
 
 class Rule:
@@ -176,7 +178,7 @@ class PatternRule(Rule):
                 edits = [ctx.edits.replace(match.node, text, **match.variables), *ctx.edits.imports(imports)]
                 return [*(edit for statement in gone for edit in ctx.edits.delete([statement])), *edits]
 
-            fix = ctx.fix(build, safety, f"Replace by `{_readable(text, words)}`")
+            fix = ctx.fix(build, safety, f"Replace by `{_readable(text, match, ctx)}`")
         return ctx.finding(match.node, self.describe(match).format(**words), advice, fix)
 
 
@@ -210,14 +212,16 @@ def _runs_code(bound: object) -> bool:
     return any(isinstance(node, ast.Call) for part in parts if isinstance(part, ast.AST) for node in walk(part))
 
 
-def _readable(text: str, words: Mapping[str, str]) -> str:
-    """A rendered template for a message: metavariables by their source, the rest of the arguments as dots."""
-    for name, source in sorted(words.items(), key=lambda item: -len(item[0])):
-        text = text.replace(f"${name}", source)
-    while "$*" in text:
-        head, _, tail = text.partition("$*")
-        text = head + "…" + tail.lstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")
-    return text
+def _readable(text: str, match: Match, ctx: Context) -> str:
+    """A rendered template for a message: what stands for the metavariables in its place."""
+
+    def words(name: re.Match[str]) -> str:
+        bound = match.variables[name.group(2)]
+        parts = [bound] if isinstance(bound, ast.AST) else bound
+        return ", ".join(" ".join(ctx.text(part).split()) for part in parts)
+
+    readable = re.sub(r"\$(\*?)(\w+)", words, text).replace(", )", ")")
+    return readable if len(readable) <= _WIDEST else readable[: _WIDEST - 1].rstrip() + "…"
 
 
 def _callee(text: str) -> str:
