@@ -148,9 +148,8 @@ class InferenceWithoutNoGrad(Rule):
 
     def _wants_gradients(self, call: ast.Call, region: list[ast.stmt], ctx: Context) -> bool:
         """Whether the code, the functions around it, or the model itself, has to do with gradients."""
-        for function in ctx.tree.functions(call):
-            if GRADIENT_NAMES.search(function.name):
-                return True
+        if any(GRADIENT_NAMES.search(outer.name) for outer in ctx.tree.functions(call)):
+            return True
         owner = ctx.tree.class_of(call)
         if owner is not None and re.search(r"attack|advers|saliency|cam\b|attribut|invers", owner.name, re.IGNORECASE):
             return True
@@ -167,8 +166,8 @@ class InferenceWithoutNoGrad(Rule):
                         return True
         function = ctx.tree.function(call)
         # In the function itself: inputs made to require gradients, or a switch, before the model is run.
-        outer = function.body if function is not None else [s for s in ctx.tree.module.body if not _defines(s)]
-        for node in walk_statements(list(outer)):
+        body = function.body if function is not None else [s for s in ctx.tree.module.body if not _defines(s)]
+        for node in walk_statements(body):
             if isinstance(node, ast.Call):
                 dotted = ctx.dotted(node.func)
                 if dotted is not None and (
