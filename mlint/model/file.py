@@ -17,6 +17,7 @@ from mlint.model.lengths import Lengths
 from mlint.model.names import Names
 from mlint.model.randomness import Randomness
 from mlint.model.reaching import Reaching
+from mlint.model.splits import Splits
 from mlint.model.training import Training
 from mlint.model.tree import Tree, walk
 
@@ -97,6 +98,11 @@ class FileModel:
     def handles(self) -> Handles:
         """Files and archives in use."""
         return Handles(self.tree, self.names, self.reaching, self.kinds)
+
+    @cached_property
+    def splits(self) -> Splits:
+        """Which part of the data a value is."""
+        return Splits(self)
 
     @cached_property
     def is_test(self) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlint.model.names import Names
     from mlint.model.randomness import Randomness
     from mlint.model.reaching import Reaching
+    from mlint.model.splits import Splits
     from mlint.model.training import Training
     from mlint.model.tree import Tree
     from mlint.rule.base import Rule
@@ -117,6 +118,11 @@ class Context:
     def handles(self) -> Handles:
         """Files and archives in use."""
         return self.model.handles
+
+    @property
+    def splits(self) -> Splits:
+        """Which part of the data a value is."""
+        return self.model.splits
 
     @property
     def is_test(self) -> bool:
