@@ -121,6 +121,11 @@ def enclose(
             raise Refused("a comment would be lost")
         edits.append(removed)
     edits += _indented(source, old.end, last, indent, level)
+    blank = following = layout.next_line(source, old.end)
+    while following < len(source.text) and not source.line(source.location(following).line).strip():
+        following = layout.next_line(source, following)
+    if following > blank:
+        edits.append(Edit(blank, following, ""))  # no blank lines below a header
     edits.sort()
     new = tree.with_list(outer[0], "body", inner.suite[inner.first : inner.last + 1])
     assert isinstance(new, ast.stmt)

@@ -200,9 +200,8 @@ class Handles:
         self.reaching = reaching
         self.kinds = kinds
 
-    def use(self, node: ast.expr, protocol: Protocol = FILE) -> Use:
-        """What becomes of the handle that an expression gives."""
-        direct = True
+    def use(self, node: ast.expr, protocol: Protocol = FILE, *, direct: bool = True) -> Use:
+        """What becomes of the handle that an expression gives, or of what reads from one if it is not ``direct``."""
         current: ast.expr = node
         while True:
             parent = self.tree.parent(current)
@@ -264,6 +263,8 @@ class Handles:
                 if len(targets) == 1 and isinstance(targets[0], (ast.Tuple, ast.List)):
                     return Use("consumed", parent)
                 return Use("escapes", parent)
+            if isinstance(parent, ast.Expr) and not direct:
+                return Use("consumed", current)  # `file.create_dataset(…)` for what it does
             if isinstance(parent, ast.Compare) and parent.left is not current:
                 if isinstance(parent.ops[-1], (ast.In, ast.NotIn)):
                     return Use("consumed", parent)
@@ -346,7 +347,7 @@ class Handles:
         """As `use`, for a read of a name that is bound to a handle or to something that reads from one."""
         if direct:
             return self.use(read, protocol)
-        use = self.use(read, _READING)
+        use = self.use(read, _READING, direct=False)
         return Use("escapes", use.node) if use.how == "closed" else use
 
     def _reads(self, binding: ast.stmt, name: str, scope: ast.AST) -> list[ast.Name] | None:
