@@ -36,7 +36,7 @@ from mlint.pattern import Match, Pattern, Template
 from mlint.rule.base import PatternRule, Rule
 from mlint.rule.context import Context, Options
 from mlint.rule.example import Example
-from mlint.rule.triggers import Call, Import, Method, Module, Node, Reference, Store, Trigger
+from mlint.rule.triggers import Call, Import, Method, Module, Node, Read, Reference, Store, Trigger
 
 __all__ = [
     "ARRAYS",
@@ -91,6 +91,7 @@ __all__ = [
     "PatternRule",
     "Place",
     "Protocol",
+    "Read",
     "Reference",
     "Round",
     "Rule",

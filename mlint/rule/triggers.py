@@ -115,6 +115,25 @@ class Store(Trigger):
         return isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in self.attributes
 
 
+class Read(Trigger):
+    """A read of an attribute of a receiver of a proven kind: ``Read("ix", of=DATAFRAME)``."""
+
+    def __init__(self, *attributes: str, of: str | tuple[str, ...]) -> None:
+        self.attributes = frozenset(attributes)
+        self.kinds = (of,) if isinstance(of, str) else of
+
+    def channels(self) -> list[Channel]:
+        return [("attribute", name) for name in sorted(self.attributes)]
+
+    def matches(self, node: ast.AST, model: FileModel) -> bool:
+        return (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Load)
+            and node.attr in self.attributes
+            and model.kinds.is_a(node.value, *self.kinds)
+        )
+
+
 class Node(Trigger):
     """Every node of some types: ``Node(ast.For)``. The most expensive trigger; name a word where one will do."""
 

@@ -24,8 +24,9 @@ class CudaAmpNamespace(Rule):
     dtype, cache_enabled)`, but `torch.amp.autocast(device_type, dtype, enabled, cache_enabled)`.
 
     ## Fix safety
-    Safe: the old functions call the new ones. Offered where all targeted versions of PyTorch are 2.4 or newer (2.3 for
-    `GradScaler`); an `autocast` that is passed on uncalled is only reported, as somebody else gives it its arguments.
+    Safe: the old functions call the new ones. `torch.amp.GradScaler` is offered where all targeted versions of PyTorch
+    are 2.3 or newer, `custom_fwd` and `custom_bwd` from 2.4 on; an
+    `autocast` that is passed on uncalled is only reported, as somebody else gives it its arguments.
 
     ## References
     - PyTorch documentation, "Automatic Mixed Precision package - torch.amp".
@@ -54,7 +55,7 @@ class CudaAmpNamespace(Rule):
             return  # an annotation, an isinstance: no call, no warning
         place = node if call is None else call
         fix = None
-        if ctx.targets("torch", ">=2.3" if name == "GradScaler" else ">=2.4"):
+        if self._available(name, ctx):
             if statement is None:
                 if self._edits_possible(node, ctx):
                     fix = ctx.fix(lambda: self._edits(node, ctx), Safety.SAFE, f"Use `torch.amp.{name}`")
@@ -68,6 +69,12 @@ class CudaAmpNamespace(Rule):
         else:
             advice = f'use `torch.amp.{name}("{device}", …)`'
         yield ctx.finding(place, f"`{module}.{name}` is deprecated since PyTorch 2.4", advice, fix)
+
+    def _available(self, name: str, ctx: Context) -> bool:
+        """Whether everything that is targeted has the new name; `torch.amp.autocast` is as old as 1.10."""
+        if name == "autocast":
+            return ctx.versions.target("torch") is None or ctx.targets("torch", ">=1.10")
+        return ctx.targets("torch", ">=2.3" if name == "GradScaler" else ">=2.4")
 
     def _import(self, node: ast.Name, ctx: Context) -> ast.ImportFrom | None:
         """The from-import that alone binds a name."""
