@@ -16,7 +16,7 @@ import pytest
 from mlint import processes, runner
 from mlint.linter import Job, Linter, Outcome, Task
 from mlint.processes import run_jobs
-from tests.cli.command_line import BROKEN, CLEAN, ROOT, SAFE, Run, write
+from tests.cli.command_line import BROKEN, CLEAN, ROOT, SAFE, Run, heed_ctrl_c, write
 
 
 class Echo:
@@ -236,6 +236,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_process(project: Path) -> None:
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
     assert process.stdout is not None
     process.stdout.readline()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlint import watch
-from tests.cli.command_line import CLEAN, ROOT, SAFE, write
+from tests.cli.command_line import CLEAN, ROOT, SAFE, heed_ctrl_c, write
 
 
 def test_polling_sees_new_changed_and_removed_files(tmp_path: Path) -> None:
@@ -58,6 +58,7 @@ def test_as_a_process(project: Path) -> None:
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         text=True,
+        preexec_fn=heed_ctrl_c,
     )
     assert process.stdout is not None
     assert process.stderr is not None
