@@ -226,6 +226,8 @@ class Splits:
         if dotted in SCORERS:
             named = [keyword.value for keyword in node.keywords if keyword.arg == "X"]
             return given[1:2] or named
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "split" and given:
+            return given[:1] if self.model.kinds.is_a(node.func.value, SPLITTER) else []
         if isinstance(node.func, ast.Attribute) and node.func.attr == "fit" and given:
             if self.model.kinds.of(node.func.value).name.rpartition(".")[2] in _SEARCHES:
                 return given[:1]
@@ -252,6 +254,9 @@ class Splits:
         elif isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
             yield from self.learners(node.value, seen)
         elif isinstance(node, ast.BinOp):
+            centre = self._centre(node)
+            if centre is not None:
+                yield centre
             yield from self.learners(node.left, seen)
             yield from self.learners(node.right, seen)
         elif isinstance(node, (ast.List, ast.Tuple)):
@@ -259,6 +264,41 @@ class Splits:
                 yield from self.learners(element, seen)
         elif isinstance(node, ast.Call):
             yield from self._learned_by(node, seen)
+
+    def _centre(self, node: ast.BinOp) -> ast.Call | None:
+        """The mean in ``(x - x.mean()) / x.std()``."""
+        inner = node.left
+        if not (isinstance(node.op, ast.Div) and isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub)):
+            return None
+        centre, spread = self._statistic(inner.right), self._statistic(node.right)
+        if centre is None or spread is None or centre[1] != "mean" or spread[1] != "std":
+            return None
+        data = ast.dump(inner.left)
+        return centre[0] if data == ast.dump(centre[2]) and data == ast.dump(spread[2]) else None
+
+    def _statistic(self, node: ast.expr) -> tuple[ast.Call, str, ast.expr] | None:
+        """The call, the name and the data of ``x.mean()``, ``np.mean(x, axis=0)``, ``x.mode()[0]``; of columns only."""
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
+            found = self._statistic(node.value)
+            return found if found is not None and found[1] == "mode" else None
+        if isinstance(node, ast.Attribute) and node.attr == "iloc":
+            return self._statistic(node.value)
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            return None
+        name = node.func.attr
+        if name not in ("mean", "median", "mode", "std") or any(not _is_first_axis(k) for k in node.keywords):
+            return None
+        if self.model.names.dotted(node.func) is not None:
+            numpy = self.model.names.dotted(node.func) == f"numpy.{name}"
+            return (node, name, node.args[0]) if numpy and len(node.args) == 1 and node.keywords else None
+        return (node, name, node.func.value) if not node.args else None
+
+    def _fills(self, node: ast.Call) -> bool:
+        """Whether a call fills what is missing with a statistic of the same data."""
+        if not (isinstance(node.func, ast.Attribute) and node.func.attr == "fillna" and node.args):
+            return False
+        found = self._statistic(node.args[0])
+        return found is not None and _root(found[2]) is not None and _root(found[2]) == _root(node.func.value)
 
     def _through(self, binding: Binding, seen: set[ast.AST]) -> Iterator[ast.Call]:
         value, path = binding.value, binding.path
@@ -274,20 +314,30 @@ class Splits:
                 continue
             reaching = self.model.reaching.of(root) or []
             if any(binding in bindings for binding in reaching):
-                yield from self.learners(statement.value, seen)
+                if isinstance(statement, ast.Assign):
+                    yield from self.learners(statement.value, seen)
+                elif isinstance(statement.value, ast.Call) and self._fills(statement.value):
+                    yield statement.value
 
     @cached_property
-    def _column_stores(self) -> dict[str, list[tuple[ast.Assign, ast.Name]]]:
-        found: dict[str, list[tuple[ast.Assign, ast.Name]]] = {}
+    def _column_stores(self) -> dict[str, list[tuple[ast.Assign | ast.Expr, ast.Name]]]:
+        """Name → statements that set columns of what it stands for, by assignment or in place."""
+        found: dict[str, list[tuple[ast.Assign | ast.Expr, ast.Name]]] = {}
         for node in walk(self.model.module):
-            if not isinstance(node, ast.Assign):
-                continue
-            for target in node.targets:
-                root: ast.expr = target
-                while isinstance(root, (ast.Subscript, ast.Attribute)):
-                    root = root.value
-                if isinstance(root, ast.Name) and root is not target:
-                    found.setdefault(root.id, []).append((node, root))
+            targets: list[ast.expr] = []
+            if isinstance(node, ast.Assign):
+                targets = [target for target in node.targets if isinstance(target, (ast.Subscript, ast.Attribute))]
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                if any(keyword.arg == "inplace" for keyword in node.value.keywords):
+                    targets = [node.value.func]
+            for target in targets:
+                root = _root(target)
+                name = target
+                while isinstance(name, (ast.Subscript, ast.Attribute)):
+                    name = name.value
+                if root is not None and isinstance(name, ast.Name):
+                    assert isinstance(node, (ast.Assign, ast.Expr))
+                    found.setdefault(root, []).append((node, name))
         return found
 
     def _learned_by(self, node: ast.Call, seen: set[ast.AST]) -> Iterator[ast.Call]:
@@ -317,6 +367,8 @@ class Splits:
             if first is not None:
                 yield from self.learners(first, seen)
         elif name in _ROWS_KEPT:
+            if self._fills(node):
+                yield node
             yield from self.learners(receiver, seen)
 
     def learns(self, transformer: ast.expr) -> bool:
@@ -361,6 +413,19 @@ class Splits:
 
 def _same(left: list[ast.expr], right: list[ast.expr]) -> bool:
     return [ast.dump(node) for node in left] == [ast.dump(node) for node in right]
+
+
+def _root(node: ast.expr) -> str | None:
+    """The name at the bottom of a chain of attributes and subscripts."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _is_first_axis(keyword: ast.keyword) -> bool:
+    if keyword.arg != "axis":
+        return keyword.arg in ("skipna", "numeric_only", "keepdims", "ddof")
+    return isinstance(keyword.value, ast.Constant) and keyword.value.value == 0
 
 
 def _receiver(node: ast.Call) -> ast.expr | None:
