@@ -124,6 +124,15 @@ class FileModel:
             for statement in self.module.body
         )
 
+    @cached_property
+    def trains(self) -> bool:
+        """Whether anything in the file trains: a backward pass, a fit, a gradient, an optimizer's update."""
+        words = frozenset({"backward", "manual_backward", "fit", "apply_gradients", "value_and_grad", "apply_updates"})
+        return any(
+            isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in words
+            for node in walk(self.module)
+        )
+
     def calls_by_definition(self) -> dict[ast.AST, list[ast.Call]]:
         """Function of this file → the calls of it in this file."""
         if self._calls is None:
