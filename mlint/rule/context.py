@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlint.model.splits import Splits
     from mlint.model.training import Training
     from mlint.model.tree import Tree
+    from mlint.pattern import Match
     from mlint.rule.base import Rule
     from mlint.source import Source
 
@@ -257,6 +258,16 @@ class Context:
         except Refused:
             return None
         return text if "\n" not in text else " ".join(part.strip() for part in text.split("\n"))
+
+    def superseded(self, match: Match) -> list[ast.stmt]:
+        """The assignments that go when a match that looked through local names is rewritten.
+
+        Raises:
+            Refused: a value would be computed a second time, or at another time.
+        """
+        from mlint.rule.base import superseded
+
+        return superseded(match, self)
 
     @cached_property
     def edits(self) -> Edits:

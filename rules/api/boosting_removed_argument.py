@@ -84,7 +84,7 @@ class BoostingRemovedArgument(Rule):
     # LightGBM
 
     def _lightgbm(self, call: ast.Call, names: tuple[str, ...], ctx: Context) -> Iterator[Finding]:
-        found = {k.arg: k for k in call.keywords if k.arg in names}
+        found = {k.arg: k for k in call.keywords if k.arg is not None and k.arg in names}
         if not found or ctx.targets("lightgbm", "<4.0"):
             return
         first = next(k for k in call.keywords if k.arg in names)
@@ -99,7 +99,7 @@ class BoostingRemovedArgument(Rule):
             fix,
         )
 
-    def _callbacks(self, call: ast.Call, found: dict[str | None, ast.keyword], ctx: Context) -> list[Edit]:
+    def _callbacks(self, call: ast.Call, found: dict[str, ast.keyword], ctx: Context) -> list[Edit]:
         edits: list[Edit] = []
         parts: list[str] = []
 
@@ -132,7 +132,7 @@ class BoostingRemovedArgument(Rule):
             start, end = ctx.source.span(gone[0])
             edits.extend(ctx.edits.remove_keyword(call, k.arg or "") for k in gone[1:])
             return [*edits, Edit(start, end, written)]
-        kept = [*call.args, *(k for k in call.keywords if k not in gone)]
+        kept: list[ast.expr | ast.keyword] = [*call.args, *(k for k in call.keywords if k not in gone)]
         template = f"{ctx.text(call.func)}($*rest, {written})" if parts else f"{ctx.text(call.func)}($*rest)"
         return [*edits, ctx.edits.replace(call, template, rest=kept)]
 
@@ -206,7 +206,7 @@ class BoostingRemovedArgument(Rule):
         rest: list[ast.expr | ast.keyword] = [*constructor.keywords]
         head = ctx.text(constructor.func)
         template = f"{head}($*rest, {added})" if rest else f"{head}({added})"
-        kept = [*call.args, *(k for k in call.keywords if k not in moved)]
+        kept: list[ast.expr | ast.keyword] = [*call.args, *(k for k in call.keywords if k not in moved)]
         return [
             ctx.edits.replace(constructor, template, rest=rest, **values),
             ctx.edits.replace(call, f"{ctx.text(call.func)}($*rest)", rest=kept),
@@ -243,11 +243,11 @@ class BoostingRemovedArgument(Rule):
         if number is None:
             added.append('device="cuda"')
         elif isinstance(number, ast.Constant):
-            added.append(f'device="cuda:{number.value}"')
+            added.append(f'device="cuda:{ctx.text(number)}"')
         else:
             parts["number"] = number
             added.append('device="cuda:" + str($number)')
-        kept = [*call.args, *(k for k in call.keywords if k not in gone)]
+        kept: list[ast.expr | ast.keyword] = [*call.args, *(k for k in call.keywords if k not in gone)]
         head = ctx.text(call.func)
         inside = ["$*rest", *added] if kept else added
         return ctx.edits.replace(call, f"{head}({', '.join(inside)})", rest=kept, **parts)
@@ -260,10 +260,11 @@ class BoostingRemovedArgument(Rule):
             if bindings is None or len(bindings) != 1 or bindings[0].how != "assign" or bindings[0].path:
                 return
             params = bindings[0].value
+        pairs: list[tuple[ast.AST, str | None, ast.expr]]
         if isinstance(params, ast.Call) and ctx.dotted(params.func) == "dict":
             pairs = [(k, k.arg, k.value) for k in params.keywords]
         elif isinstance(params, ast.Dict):
-            pairs = [  # type: ignore[misc]
+            pairs = [
                 (key, key.value, value)
                 for key, value in zip(params.keys, params.values)
                 if isinstance(key, ast.Constant) and isinstance(key.value, str)
@@ -304,7 +305,7 @@ class BoostingRemovedArgument(Rule):
         if limit is None or ctx.targets("xgboost", "<2.0"):
             return
         keyword = next(k for k in call.keywords if k.arg == "ntree_limit")
-        kept = [*call.args, *(k for k in call.keywords if k is not keyword)]
+        kept: list[ast.expr | ast.keyword] = [*call.args, *(k for k in call.keywords if k is not keyword)]
         best = isinstance(limit, ast.Attribute) and limit.attr == "best_ntree_limit"
         value = limit.value if best and isinstance(limit, ast.Attribute) else limit
         end = "$n.best_iteration + 1" if best else "$n"
