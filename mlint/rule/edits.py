@@ -72,6 +72,12 @@ class Edits:
 
         return callee.rename(self._source, node, dotted)
 
+    def rename_attribute(self, node: ast.Call | ast.Attribute, name: str) -> Edit:
+        """Replace what stands behind the last dot of an attribute or of a called method; it may be assigned to."""
+        from mlint.codemod import callee
+
+        return callee.rename_method(self._source, node, name)
+
     def name(self, dotted: str, node: ast.AST) -> tuple[str, list[Edit]]:
         """How to write a dotted name at a node, and the import to add if the file has none that serves."""
         text, statement = self._model.names.spell(dotted, node)

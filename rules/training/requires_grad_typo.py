@@ -51,7 +51,7 @@ class RequiresGradTypo(Rule):
         elif owner == "tensor":
 
             def build() -> Edit:
-                return ctx.edits.replace_target(node, "requires_grad")
+                return ctx.edits.rename_attribute(node, "requires_grad")
 
             yield ctx.finding(
                 node,
@@ -178,7 +178,7 @@ class Net(nn.Module):
         Example(given="import torch\n", ok="for p in net.parameters():\n    p.requires_grad = False\n"),
         Example(
             given="import torch\n",
-            ok="class C:\n    def __init__(self):\n        self.require_grad = True\n\nc = C()\nc.require_grad = False\n",
+            ok="class C:\n    def __init__(s):\n        s.require_grad = True\n\nc = C()\nc.require_grad = False\n",
         ),
         Example(
             ok="""
