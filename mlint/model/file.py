@@ -22,6 +22,7 @@ from mlint.model.training import Training
 from mlint.model.tree import Tree, walk
 
 if TYPE_CHECKING:
+    from mlint.model.jax_keys import JaxKeys
     from mlint.model.project import Project
     from mlint.source import Source
 
@@ -88,6 +89,13 @@ class FileModel:
     def training(self) -> Training:
         """What training loops do."""
         return Training(self)
+
+    @cached_property
+    def jax_keys(self) -> JaxKeys:
+        """Random keys of JAX that are used twice."""
+        from mlint.model.jax_keys import JaxKeys
+
+        return JaxKeys(self)
 
     @cached_property
     def randomness(self) -> Randomness:
