@@ -24,8 +24,12 @@ def snapshot(paths: Sequence[str]) -> Snapshot:
 
 
 def polled(files: Callable[[], Sequence[str]], wait: Callable[[float], None] = time.sleep) -> Iterator[None]:
-    """Yield each time one of ``files()`` has appeared, changed or gone."""
+    """Yield once, and then each time one of ``files()`` has appeared, changed or gone.
+
+    What changes while the caller is busy with one change is the next one.
+    """
     before = snapshot(files())
+    yield
     while True:
         wait(_POLL_SECONDS)
         now = snapshot(files())
@@ -35,15 +39,25 @@ def polled(files: Callable[[], Sequence[str]], wait: Callable[[float], None] = t
 
 
 def notified(roots: Sequence[str], relevant: Callable[[str], bool]) -> Iterator[None]:
-    """Yield each time the system reports a change of a relevant file under ``roots``; needs ``watchfiles``."""
+    """Yield once, and then when the system reports a change of a relevant file; needs ``watchfiles``."""
     from watchfiles import watch
 
-    for _ in watch(*roots, watch_filter=lambda _change, path: relevant(path), raise_interrupt=True):
-        yield
+    seen = watch(
+        *roots,
+        watch_filter=lambda _change, path: relevant(path),
+        raise_interrupt=True,
+        rust_timeout=int(_POLL_SECONDS * 1000),
+        yield_on_timeout=True,
+    )
+    started = False
+    for found in seen:
+        if found or not started:
+            started = True
+            yield
 
 
 def changes(roots: Sequence[str], files: Callable[[], Sequence[str]]) -> Iterator[None]:
-    """Yield each time something changed, by the best means there is."""
+    """Yield once, and then each time something changed, by the best means there is."""
     try:
         import watchfiles  # noqa: F401
     except ImportError:
@@ -67,9 +81,6 @@ def watch(
     result = 0
     wipe = "\x1b[2J\x1b[3J\x1b[H" if clear else ""
     try:
-        announce(wipe)
-        result = check()
-        announce("watching for changes; Ctrl-C ends\n")
         for _ in changes(roots, files):
             announce(wipe)
             result = check()
