@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from mlint.rule import FUNCTIONS, Context, Edit, Example, Finding, Lifted, Node, NotElementwise, Place, Rule, Safety
+
+NUMPY = "import numpy as np\n"
+ARRAYS = NUMPY + "a = np.random.normal(size=100)\nb = np.random.normal(size=100)\n"
+_ARRAYS = frozenset({"numpy.array", "numpy.asarray"})
+
+
+class AppendUfuncLoop(Rule):
+    """A list of results of one expression for each array element is one array expression.
+
+    ## Why
+    The loop or comprehension boxes each element, calls the operator or ufunc for one number and keeps a Python object
+    of some 30 bytes for each result. The array expression computes all of them in one pass and keeps 8 bytes each.
+
+    ## Fix safety
+    Safe for one-dimensional arrays of proven dtype whose operators and ufuncs give the same bits for an array as for
+    its elements; `list(…)` of an array has the same NumPy numbers as elements. Unsafe for `**` and functions of `math`, and
+    where `np.array` of an empty list would have been float64 and the array expression is of another dtype.
+
+    ## References
+    - NumPy user guide, "Universal functions (ufunc) basics".
+    """
+
+    code, name = "ML104", "append-ufunc-loop"
+    libraries = ("numpy",)
+    safety = (Safety.SAFE, Safety.UNSAFE)
+    triggers = (Node(ast.For, ast.ListComp),)
+    examples = (
+        Example(
+            given=ARRAYS,
+            bad="out = []\nfor x in a:\n    out.append(np.sqrt(np.abs(x)) * 2)",
+            good="out = list(np.sqrt(np.abs(a)) * 2)",
+            equal="out",
+            safety="safe",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="out = []\nfor i in range(len(a)):\n    out.append(a[i] - b[i])\nout = np.array(out)",
+            good="out = a - b\nout = np.array(out)",
+            equal="out",
+            safety="safe",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="y = np.array([np.exp(-x) for x in a])",
+            good="y = np.exp(-a)",
+            equal="y",
+            safety="safe",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="y = np.asarray([1 / (1 + np.exp(-x)) for x in a])",
+            good="y = 1 / (1 + np.exp(-a))",
+            equal="y",
+            safety="safe",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="y = np.array([x * i for i, x in enumerate(a)], dtype=np.float32)",
+            good="y = np.array(a * np.arange(len(a)), dtype=np.float32)",
+            equal="y",
+            safety="safe",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="values = [a[i] + b[i] for i in range(len(a))]",
+            good="values = list(a + b)",
+            equal="values",
+            safety="safe",
+        ),
+        Example(
+            given=ARRAYS + "import math\n",
+            bad="y = [math.tanh(x) for x in a]",
+            good="y = list(np.tanh(a))",
+            equal="y",
+            close=True,
+            safety="unsafe",
+        ),
+        Example(
+            given=NUMPY + "k = np.random.randint(1, 9, size=50)\n",
+            bad="y = np.array([x * 2 for x in k if True or x]) if False else np.array([x * 2 for x in k])",
+            good="y = np.array([x * 2 for x in k if True or x]) if False else k * 2",
+            equal="y",
+            safety="safe",
+            note="fifty elements: it cannot be empty",
+        ),
+        Example(
+            given=NUMPY,
+            bad="def double(k: np.ndarray):\n    return np.array([x * 2 for x in k])\ny = double(np.arange(5))",
+            good="def double(k: np.ndarray):\n    return k * 2\ny = double(np.arange(5))",
+            equal="y",
+            safety="unsafe",
+        ),
+        Example(given=ARRAYS, ok="y = [x * 2 for x in a if x > 0]"),
+        Example(given=ARRAYS, ok="y = [x * 2 for x in list(a)]"),
+        Example(given=ARRAYS, ok="y = [x * 2 for x in range(100)]", note="no array in sight"),
+        Example(given=ARRAYS, ok="y = [float(x) for x in a]"),
+        Example(given=ARRAYS, ok="y = [x for x in a]", note="nothing is computed"),
+        Example(given=ARRAYS, ok="y = [str(x) + '!' for x in a]"),
+        Example(given=ARRAYS, ok="y = []\nfor x in a:\n    y.append(x * 2)\n    print(y)"),
+        Example(given=ARRAYS, ok="y = [1.0]\nfor x in a:\n    y.append(x + y[-1])", note="a recurrence"),
+        Example(
+            given=ARRAYS, ok="y = [0.0]\nfor x in a:\n    y.append(x * 2)", note="there is something in it already"
+        ),
+        Example(given=ARRAYS, ok="def f(g):\n    return [g(x) for x in a]"),
+        Example(given=ARRAYS, ok="y = [a * s for s in (1, 2, 3)]", note="whole arrays"),
+        Example(given="import numpy as np\nimport torch\nt = torch.rand(9)\n", ok="y = [x * 2 for x in t]"),
+        Example(given=ARRAYS, ok="y = [(x, x * 2) for x in a]"),
+    )
+
+    def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
+        if isinstance(node, ast.ListComp):
+            yield from self._comprehension(node, ctx)
+        elif isinstance(node, ast.For):
+            yield from self._loop(node, ctx)
+
+    def _comprehension(self, node: ast.ListComp, ctx: Context) -> Iterator[Finding]:
+        generator = node.generators[0]
+        if len(node.generators) != 1 or generator.ifs or generator.is_async:
+            return
+        axis = ctx.model.counted.axis(generator.target, generator.iter)
+        if axis is None or axis.short or ctx.flow.compiled(node):
+            return
+        try:
+            lifted = ctx.elementwise.lift(node.elt, (axis,))
+        except NotElementwise:
+            return
+        if not _computes(lifted):
+            return
+        value = ctx.substituted(node.elt, lifted.replacements)
+        call = ctx.tree.parent(node)
+        safety = _safety(lifted)
+        fix = None
+        replaced: ast.expr = node
+        text = f"list({value})"
+        if isinstance(call, ast.Call) and ctx.dotted(call.func) in _ARRAYS and call.args[:1] == [node]:
+            text = str(value)
+            if len(call.args) == 1 and not call.keywords:
+                replaced = call
+                never_empty = axis.stop is not None and axis.stop.base is None
+                if lifted.dtype != "float64" and not never_empty:
+                    safety = Safety.UNSAFE
+        if value is not None and not lifted.obstacles:
+            new = text
+
+            def build() -> list[Edit]:
+                return [ctx.edits.replace(replaced, "$value", value=new)]
+
+            fix = ctx.fix(build, safety, f"Replace by `{text}`")
+        yield ctx.finding(node, self._message(lifted, ctx), f"use `{text}`" if value is not None else "", fix)
+
+    def _loop(self, node: ast.For, ctx: Context) -> Iterator[Finding]:
+        nest = ctx.elementwise.nest(node)
+        if nest is None or len(nest.axes) != 1 or len(nest.body) != 1:
+            return
+        appended = _appended(nest.body[0])
+        if appended is None:
+            return
+        name, value = appended
+        start = self._start(node, name, ctx)
+        if start is None or ctx.elementwise.mentions(value, name):
+            return
+        try:
+            lifted = ctx.elementwise.lift(value, nest.axes)
+        except NotElementwise:
+            return
+        if not _computes(lifted):
+            return
+        text = ctx.substituted(value, lifted.replacements)
+        uses = ctx.flow.uses_after(name.id, node)
+        safety = _safety(lifted)
+        as_array = len(uses) == 1 and self._made_array(uses[0], ctx)
+        if as_array:
+            length = nest.axes[0].stop
+            if lifted.dtype != "float64" and not (length is not None and length.base is None):
+                safety = Safety.UNSAFE
+        new = f"{name.id} = {text}" if as_array else f"{name.id} = list({text})"
+        fix = None
+        if text is not None and not lifted.obstacles and not ctx.elementwise.leftovers(nest):
+
+            def build() -> list[Edit]:
+                block = ctx.tree.block(node)
+                if block[block.index(node) - 1] is start:
+                    return [ctx.edits.replace_statements([start, node], new)]
+                return [*ctx.edits.delete([start]), ctx.edits.replace_statements([node], new)]
+
+            fix = ctx.fix(build, safety, f"Replace the loop by `{new}`")
+        yield ctx.finding(node, self._message(lifted, ctx), f"use `{new}`" if text is not None else "", fix)
+
+    def _message(self, lifted: Lifted, ctx: Context) -> str:
+        array = next(operand.array for operand in lifted.operands if operand.pattern != ("whole",))
+        return f"`{ctx.short(lifted.node)}` is computed for each element of `{ctx.short(array)}` in the interpreter"
+
+    def _start(self, loop: ast.For, name: ast.Name, ctx: Context) -> ast.Assign | None:
+        """The statement that made the empty list, if nothing has used the list since."""
+        bindings = ctx.reaching.at(loop, name.id)
+        if len(bindings) != 1 or bindings[0].how != "assign" or bindings[0].path:
+            return None
+        start = bindings[0].node
+        if not isinstance(start, ast.Assign) or len(start.targets) != 1:
+            return None
+        empty = isinstance(start.value, ast.List) and not start.value.elts
+        block = ctx.tree.block(loop)
+        if not empty or start not in block:
+            return None
+        between = block[block.index(start) + 1 : block.index(loop)]
+        if ctx.flow.reads(name.id, between) or any(isinstance(s, FUNCTIONS) for s in between):
+            return None
+        return start
+
+    def _made_array(self, use: ast.Name, ctx: Context) -> bool:
+        call = ctx.tree.parent(use)
+        return (
+            isinstance(call, ast.Call) and call.args == [use] and not call.keywords and ctx.dotted(call.func) in _ARRAYS
+        )
+
+
+def _computes(lifted: Lifted) -> bool:
+    """Whether something is computed from elements of arrays."""
+    places = any(isinstance(part, Place) for operand in lifted.operands for part in operand.pattern)
+    return places and lifted.operations > 0
+
+
+def _safety(lifted: Lifted) -> Safety:
+    return Safety.UNSAFE if lifted.doubts or not lifted.scalar or lifted.dtype is None else Safety.SAFE
+
+
+def _appended(statement: ast.stmt) -> tuple[ast.Name, ast.expr] | None:
+    """`out.append(E)`: the list and E."""
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return None
+    call = statement.value
+    if not isinstance(call.func, ast.Attribute) or call.func.attr != "append" or call.keywords or len(call.args) != 1:
+        return None
+    name = call.func.value
+    return (name, call.args[0]) if isinstance(name, ast.Name) else None
