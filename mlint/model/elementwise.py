@@ -99,7 +99,10 @@ class Lifted:
         dtype: what is known of the result (see `mlint.model.dtypes`).
         obstacles: why it cannot be rewritten although it is elementwise.
         doubts: why the rewrite may change results.
-        calls: whether a function is called.
+        rests: for each array, how many dimensions a round's element of it has; None where that is not known.
+        operations: how many operators and functions are applied to elements.
+        wholes: whole arrays that each round takes as operands.
+        unproven: what is the same in all rounds and not proven to be a number.
     """
 
     node: ast.expr
@@ -111,6 +114,8 @@ class Lifted:
     doubts: list[str] = field(default_factory=list)
     rests: list[int | None] = field(default_factory=list)
     operations: int = 0
+    wholes: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
 
     @property
     def scalar(self) -> bool:
@@ -395,6 +400,7 @@ class Elementwise:
             ndim = self.model.lengths.dimensions(node)
             if ndim != 0:
                 lifted.rests.append(ndim)
+                lifted.wholes.append(self.model.source.segment(node))
             # An array that is read whole in each round, as `out` is while rounds store to it, is no element of it.
             lifted.operands.append(Operand(node, self.model.lengths.identity(node), ("whole",)))
             return kind.dtype
@@ -407,6 +413,7 @@ class Elementwise:
             return self._scalar_dtype(node)
         if kind.known:
             raise NotElementwise(f"`{ast.unparse(node)}` is not proven to be a number")
+        lifted.unproven.append(self.model.source.segment(node))
         lifted.doubts.append(f"`{ast.unparse(node)}` is not proven to be a number")
         return None
 

@@ -529,6 +529,8 @@ def arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
             other = right if left.is_a(family) else left
             if family == SERIES and other.is_a(DATAFRAME):
                 continue
+            if other.name in ("int", "float", "bool", "scalar"):
+                return Kind(family, ndim=left.ndim if left.is_a(family) else right.ndim)
             return Kind(family, ndim=left.ndim if left.ndim == right.ndim else None)
     if left.is_a(NDARRAY) or right.is_a(NDARRAY):
         return _array_arithmetic(left, right, op)

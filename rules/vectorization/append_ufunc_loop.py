@@ -19,8 +19,8 @@ class AppendUfuncLoop(Rule):
 
     ## Fix safety
     Safe for one-dimensional arrays of proven dtype whose operators and ufuncs give the same bits for an array as for
-    its elements; `list(…)` of an array has the same NumPy numbers as elements. Unsafe for `**` and functions of `math`, and
-    where `np.array` of an empty list would have been float64 and the array expression is of another dtype.
+    its elements; `list(…)` of an array has the same NumPy numbers as elements. Unsafe for `**` and functions of `math`,
+    and where `np.array` of an empty list would have been float64 and the array expression is of another dtype.
 
     ## References
     - NumPy user guide, "Universal functions (ufunc) basics".
@@ -100,6 +100,8 @@ class AppendUfuncLoop(Rule):
         Example(given=ARRAYS, ok="y = [x * 2 for x in list(a)]"),
         Example(given=ARRAYS, ok="y = [x * 2 for x in range(100)]", note="no array in sight"),
         Example(given=ARRAYS, ok="y = [float(x) for x in a]"),
+        Example(given=ARRAYS, ok="def f(x):\n    return [x == k for k in a]", note="x may be an array"),
+        Example(given=ARRAYS, ok="y = [x * b for x in a]", note="an array for each element"),
         Example(given=ARRAYS, ok="y = [x for x in a]", note="nothing is computed"),
         Example(given=ARRAYS, ok="y = [str(x) + '!' for x in a]"),
         Example(given=ARRAYS, ok="y = []\nfor x in a:\n    y.append(x * 2)\n    print(y)"),
@@ -223,6 +225,8 @@ class AppendUfuncLoop(Rule):
 def _computes(lifted: Lifted) -> bool:
     """Whether something is computed from elements of arrays."""
     places = any(isinstance(part, Place) for operand in lifted.operands for part in operand.pattern)
+    if lifted.wholes or lifted.unproven or (not lifted.scalar and len(set(lifted.rests)) > 1):
+        return False
     return places and lifted.operations > 0
 
 

@@ -31,8 +31,8 @@ class ElementwiseStoreLoop(Rule):
     ## Fix safety
     Safe where the arrays, their dimensions and their dtypes are proven and the functions give the same bits for an
     array as for its elements: `+ - * / // %`, comparisons and NumPy's ufuncs. Dtypes other than float64, int64 and bool
-    also need NumPy 2 as the target, since NumPy 1 promotes scalars in another way than arrays. The fix is unsafe for `**`
-    (NumPy computes the power of an array and of a scalar in different ways, and the last digit may differ), for
+    also need NumPy 2 as the target, since NumPy 1 promotes scalars in another way than arrays. The fix is unsafe for
+    `**` (NumPy computes the power of an array and of a scalar in different ways, and the last digit may differ), for
     functions of `math` (they raise where the ufunc gives NaN), for `min` and `max` (they treat NaN in another way),
     and where dimensions, dtypes or the absence of shared memory are not proven.
 

@@ -111,6 +111,12 @@ class SumReductionLoop(Rule):
             bad="s = 0.0\nfor x in a:\n    s += x\nprint(x)",
             note="the element is read later: no fix",
         ),
+        Example(
+            given=NUMPY,
+            bad="def f(a: np.ndarray, w):\n    s = 0.0\n    for x in a:\n        s += x * w\n    return s",
+            note="`w` may be an array: no fix",
+        ),
+        Example(given=ARRAYS, ok="s = 0.0\nfor x in a:\n    s += x * b", note="a sum of arrays"),
         Example(given=ARRAYS, ok="s = 0.0\nfor x in [1.0, 2.0]:\n    s += x"),
         Example(given=ARRAYS, ok="s = 0.0\nfor x in a:\n    s += s * x", note="compound interest"),
         Example(given=ARRAYS, ok="s = ''\nfor x in a:\n    s += str(x)"),
@@ -148,7 +154,7 @@ class SumReductionLoop(Rule):
             doubtful = True
         text = f"{name} {op}= {spelled}({arguments})"
         fix = None
-        if value is not None and not lifted.obstacles and not ctx.elementwise.leftovers(nest):
+        if value is not None and not lifted.obstacles and not lifted.unproven and not ctx.elementwise.leftovers(nest):
             safety = Safety.UNSAFE if doubtful else Safety.SAFE
             fix = ctx.fix(lambda: ctx.edits.replace_statements([node], text), safety, f"Replace the loop by `{text}`")
         over = ctx.short(next(o for o in lifted.operands if o.pattern != ("whole",)).array)
@@ -177,6 +183,8 @@ class SumReductionLoop(Rule):
         except NotElementwise:
             return None
         places = {p.axis for o in lifted.operands for p in o.pattern if isinstance(p, Place)}
+        if lifted.wholes or (not lifted.scalar and len(set(lifted.rests)) > 1):
+            return None
         if not places or places | lifted.counters != set(range(len(nest.axes))):
             return None
         if not lifted.scalar and len(nest.axes) > 1:

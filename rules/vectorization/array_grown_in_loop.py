@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlint.rule import NDARRAY, Call, Context, Edit, Example, Finding, LoopNode, Rule, Safety, walk
+
+NUMPY = "import numpy as np\n"
+RNG = NUMPY + "rows = [np.random.normal(size=4) for _ in range(20)]\n"
+TORCH = "import torch\nchunks = [torch.rand(2, 3) for _ in range(10)]\n"
+_JOINED_BY = {
+    "numpy.append": "numpy.concatenate",
+    "numpy.concatenate": "numpy.concatenate",
+    "numpy.vstack": "numpy.vstack",
+    "numpy.hstack": "numpy.hstack",
+    "numpy.row_stack": "numpy.vstack",
+    "torch.cat": "torch.cat",
+    "torch.concat": "torch.cat",
+    "torch.vstack": "torch.vstack",
+    "torch.hstack": "torch.hstack",
+}
+_SHORT = 8
+
+
+@dataclass
+class _Growth:
+    loop: LoopNode
+    statement: ast.Assign
+    name: ast.Name
+    part: ast.expr | None
+    axis: ast.expr | None
+    fixable: bool
+
+
+class ArrayGrownInLoop(Rule):
+    """An array that is joined with one more piece in each round is copied as a whole each time.
+
+    ## Why
+    `np.append`, `np.concatenate` and `torch.cat` make a new array of all that there is. Over n rounds the pieces that
+    came first are copied n times: 1 + 2 + … + n pieces are moved where n would do. A Python list only keeps references,
+    and one call after the loop copies every piece once.
+
+    ## Fix safety
+    Safe where the array and the pieces are proven to have one dtype. Otherwise unsafe: joining step by step and joining
+    at once may promote mixed dtypes in another way, and code that reads the array when the loop has raised finds it
+    without the pieces.
+
+    ## References
+    - NumPy documentation, `numpy.append`: "Append does not occur in-place: a new array is allocated and filled."
+    - PyTorch documentation, `torch.cat`.
+
+    ## When to ignore
+    Where every round needs the array as it is so far; such loops are not reported.
+    """
+
+    code, name = "ML119", "array-grown-in-loop"
+    libraries = ("numpy", "torch")
+    safety = (Safety.SAFE, Safety.UNSAFE)
+    triggers = (Call(*_JOINED_BY),)
+    examples = (
+        Example(
+            given=RNG,
+            bad="x = np.zeros(0)\nfor r in rows:\n    x = np.append(x, r.sum())",
+            good=(
+                "x = np.zeros(0)\nx_parts = [np.ravel(x)]\nfor r in rows:\n    x_parts.append(np.ravel(r.sum()))\n"
+                "x = np.concatenate(x_parts)"
+            ),
+            equal="x",
+            safety="unsafe",
+        ),
+        Example(
+            given=NUMPY,
+            bad=(
+                "x = np.zeros((1, 3))\nfor i in range(20):\n    row = np.random.normal(size=(2, 3))\n"
+                "    x = np.concatenate([x, row])"
+            ),
+            good=(
+                "x = np.zeros((1, 3))\nx_parts = [x]\nfor i in range(20):\n    row = np.random.normal(size=(2, 3))\n"
+                "    x_parts.append(row)\nx = np.concatenate(x_parts)"
+            ),
+            equal="x",
+            safety="safe",
+        ),
+        Example(
+            given=RNG,
+            bad=(
+                "def load(rows):\n    out = np.empty((0, 4))\n    for r in rows:\n        # one more\n"
+                "        out = np.vstack((out, r))  # grows\n    return out\ny = load(rows)"
+            ),
+            good=(
+                "def load(rows):\n    out = np.empty((0, 4))\n    out_parts = [out]\n"
+                "    for r in rows:\n        # one more\n"
+                "        out_parts.append(r)  # grows\n    out = np.vstack(out_parts)\n    return out\ny = load(rows)"
+            ),
+            equal="y",
+            safety="unsafe",
+        ),
+        Example(
+            given=TORCH,
+            bad="x = torch.empty(0, 3)\nfor c in chunks:\n    x = torch.cat([x, c * 2], dim=0)",
+            good=(
+                "x = torch.empty(0, 3)\nx_parts = [x]\nfor c in chunks:\n    x_parts.append(c * 2)\n"
+                "x = torch.cat(x_parts, dim=0)"
+            ),
+            equal="x",
+            safety="unsafe",
+        ),
+        Example(
+            given=RNG,
+            bad="x = np.zeros((4, 1))\nfor r in rows:\n    x = np.append(x, r.reshape(4, 1), axis=1)",
+            good=(
+                "x = np.zeros((4, 1))\nx_parts = [x]\nfor r in rows:\n    x_parts.append(r.reshape(4, 1))\n"
+                "x = np.concatenate(x_parts, axis=1)"
+            ),
+            equal="x",
+            safety="safe",
+        ),
+        Example(
+            given=RNG,
+            bad="x = None\nfor r in rows:\n    if x is None:\n        x = r\n    else:\n        x = np.hstack([x, r])",
+            note="true, but there is no one place to start the list at: no fix",
+        ),
+        Example(
+            given=TORCH,
+            ok=(
+                "def generate(model, ids):\n    for _ in range(20):\n        step = model(ids)[:, -1:]\n"
+                "        ids = torch.cat([ids, step], dim=1)\n    return ids"
+            ),
+            note="autoregressive decoding reads what there is",
+        ),
+        Example(given=RNG, ok="for r in rows:\n    x = np.zeros(4)\n    x = np.append(x, r)\n    print(x)"),
+        Example(given=RNG, ok="x = np.zeros(0)\nwhile len(x) < 20:\n    x = np.append(x, 1.0)"),
+        Example(
+            given=RNG,
+            ok="def f(rows):\n    x = np.zeros(0)\n    for r in rows:\n        x = np.append(x, r)\n        yield x",
+        ),
+        Example(given=RNG, ok="x = np.zeros(0)\nfor r in rows:\n    y = np.append(x, r)\n    print(y)"),
+        Example(given=RNG, ok="x = []\nfor r in rows:\n    x.append(r)\nx = np.concatenate(x)"),
+        Example(
+            given=RNG, ok="x = np.zeros(0)\nfor k in range(3):\n    x = np.append(x, rows[k])", note="three rounds"
+        ),
+        Example(given=RNG, ok="x = np.zeros(0)\nx = np.append(x, rows[0])"),
+        Example(given=TORCH, ok="x = chunks[0]\nfor c in chunks:\n    x = torch.cat([x, c]).relu()"),
+        Example(given=TORCH, ok="for c in chunks:\n    c = torch.cat([c, c])\n    print(c)"),
+        Example(given=RNG, ok="x = rows[0]\nfor i, r in enumerate(rows):\n    x = np.append(x[:3], r)"),
+    )
+
+    def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
+        assert isinstance(node, ast.Call)
+        growth = self._read(node, ctx)
+        if growth is None:
+            return
+        name = growth.name.id
+        joined = ctx.names.spell(_JOINED_BY[str(ctx.dotted(node.func))], node)[0]
+        fix = None
+        parts = f"{name}_parts"
+        part = growth.part
+        if growth.fixable and part is not None and ctx.names.is_free(parts, node):
+            loop, statement = growth.loop, growth.statement
+            flat = ctx.dotted(node.func) == "numpy.append" and growth.axis is None
+            piece, first = " ".join(ctx.text(part).split()), name
+            if flat:
+                ravel = ctx.names.spell("numpy.ravel", node)[0]
+                piece, first = f"{ravel}({piece})", f"{ravel}({name})"
+            axis = ""
+            if growth.axis is not None:
+                keyword = "dim" if joined.startswith("torch") or "torch" in str(ctx.dotted(node.func)) else "axis"
+                axis = f", {keyword}={ctx.text(growth.axis)}"
+
+            def build() -> list[Edit]:
+                return [
+                    ctx.edits.insert_before(loop, f"{parts} = [{first}]"),
+                    ctx.edits.replace_statements([statement], f"{parts}.append({piece})"),
+                    ctx.edits.insert_after(loop, f"{name} = {joined}({parts}{axis})"),
+                ]
+
+            safety = Safety.SAFE if self._one_dtype(growth, flat, ctx) else Safety.UNSAFE
+            fix = ctx.fix(build, safety, f"Collect the pieces in `{parts}` and join them after the loop")
+        yield ctx.finding(
+            growth.statement,
+            f"`{ctx.short(growth.statement, 60)}` copies all of `{name}` in every round of the loop",
+            f"collect the pieces in a list and call `{joined}` once after the loop",
+            fix,
+        )
+
+    def _read(self, call: ast.Call, ctx: Context) -> _Growth | None:
+        statement = ctx.tree.parent(call)
+        if not isinstance(statement, ast.Assign) or statement.value is not call or len(statement.targets) != 1:
+            return None
+        target = statement.targets[0]
+        loop = ctx.flow.loop(statement)
+        if not isinstance(target, ast.Name) or loop is None or ctx.flow.compiled(call) or ctx.open_ended(call):
+            return None
+        if self._few_rounds(loop):
+            return None
+        pieces, axis, plain = self._pieces(call, ctx)
+        own = [piece for piece in pieces if isinstance(piece, ast.Name) and piece.id == target.id]
+        if len(own) != 1:
+            return None
+        guard = self._other_uses(loop, statement, own[0], target.id, ctx)
+        if guard is None:
+            return None
+        before = [b for b in ctx.reaching.at(loop, target.id) if not self._inside(b.node, loop, ctx)]
+        if not before or any(b.how in ("global", "nonlocal", "for") for b in before):
+            return None
+        others = [piece for piece in pieces if piece is not own[0]]
+        part = others[0] if len(others) == 1 and pieces[0] is own[0] else None
+        several_lines = part is not None and "\n" in ctx.text(part)
+        if several_lines and any(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in walk(part or call)):
+            plain = False
+        declared = {b.how for b in ctx.names.bindings(ctx.tree.scope(statement)).get(target.id, ())}
+        fixable = plain and guard and not declared & {"global", "nonlocal"}
+        return _Growth(loop, statement, target, part, axis, fixable)
+
+    def _few_rounds(self, loop: LoopNode) -> bool:
+        if isinstance(loop, ast.While):
+            return False
+        iterated = loop.iter
+        if isinstance(iterated, (ast.List, ast.Tuple)):
+            return len(iterated.elts) <= _SHORT
+        if isinstance(iterated, ast.Call) and isinstance(iterated.func, ast.Name) and iterated.func.id == "range":
+            stop = iterated.args[0] if len(iterated.args) == 1 else None
+            return isinstance(stop, ast.Constant) and isinstance(stop.value, int) and stop.value <= _SHORT
+        return False
+
+    def _pieces(self, call: ast.Call, ctx: Context) -> tuple[list[ast.expr], ast.expr | None, bool]:
+        """What is joined, along which axis, and whether nothing else is asked for."""
+        keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+        axis = keywords.pop("axis", None) or keywords.pop("dim", None)
+        if ctx.dotted(call.func) == "numpy.append":
+            if len(call.args) not in (2, 3):
+                return [], None, False
+            axis = axis if len(call.args) == 2 else call.args[2]
+            return call.args[:2], axis, not keywords
+        if not call.args or not isinstance(call.args[0], (ast.List, ast.Tuple)):
+            return [], None, False
+        if len(call.args) == 2:
+            axis = call.args[1]
+        constant = axis is None or isinstance(axis, (ast.Constant, ast.UnaryOp, ast.Name))
+        return list(call.args[0].elts), axis, not keywords and constant and len(call.args) <= 2
+
+    def _other_uses(self, loop: LoopNode, statement: ast.Assign, own: ast.expr, name: str, ctx: Context) -> bool | None:
+        """True if the loop does nothing else with the name; False if it only starts it in another branch
+        (`if x is None: x = r`); None if it reads or sets it.
+        """
+        first = self._first_branch(statement, name, ctx)
+        for inner in walk(loop):
+            if not isinstance(inner, ast.Name) or inner.id != name or inner is own or inner is statement.targets[0]:
+                continue
+            if first is None or not any(ancestor is first for ancestor in ctx.tree.ancestors(inner)):
+                return None
+        return first is None
+
+    def _first_branch(self, statement: ast.Assign, name: str, ctx: Context) -> ast.If | None:
+        """The `if x is None: x = r` whose other branch the statement is."""
+        parent = ctx.tree.parent(statement)
+        if not isinstance(parent, ast.If) or not ctx.flow.reads(
+            name, [ast.copy_location(ast.Expr(parent.test), parent)]
+        ):
+            return None
+        branches = [parent.body, parent.orelse]
+        if branches[0] == [statement]:
+            branches.reverse()
+        if branches[1] != [statement] or len(branches[0]) != 1:
+            return None
+        other = branches[0][0]
+        if not isinstance(other, ast.Assign) or ctx.flow.reads(name, [other]):
+            return None
+        return parent if isinstance(other.targets[0], ast.Name) and other.targets[0].id == name else None
+
+    def _inside(self, node: ast.AST, loop: LoopNode, ctx: Context) -> bool:
+        return any(ancestor is loop for ancestor in ctx.tree.ancestors(node))
+
+    def _one_dtype(self, growth: _Growth, flat: bool, ctx: Context) -> bool:
+        """Whether the array and the pieces are proven to be of one dtype, and no exception can be seen to be caught."""
+        if any(isinstance(ancestor, ast.Try) for ancestor in ctx.tree.ancestors(growth.loop)):
+            return False
+        if "stack" in str(ctx.dotted(growth.statement.value.func)):  # type: ignore[attr-defined]
+            return False
+        bindings = ctx.reaching.at(growth.loop, growth.name.id)
+        kinds = [ctx.kinds.binding(b) for b in bindings if not self._inside(b.node, growth.loop, ctx)]
+        part = ctx.kinds.of(growth.part)
+        if len({kind.dtype for kind in kinds}) != 1 or not all(kind.is_a(NDARRAY) for kind in kinds):
+            return False
+        if flat and any(kind.ndim != 1 for kind in kinds):
+            return False
+        if part.is_a(NDARRAY):
+            return part.dtype is not None and part.dtype == kinds[0].dtype
+        return flat and {"float": "float64", "int": "int64", "bool": "bool"}.get(part.name) == kinds[0].dtype

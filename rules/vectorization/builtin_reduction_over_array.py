@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from mlint.rule import NDARRAY, SERIES, TENSOR, Call, Context, Example, Finding, Rule, Safety
+
+NUMPY = "import numpy as np\n"
+ARRAYS = NUMPY + "a = np.random.normal(size=100)\nk = np.random.randint(0, 9, size=100)\n"
+TORCH = "import torch\nt = torch.rand(100)\n"
+_SHORT = 8
+
+
+class BuiltinReductionOverArray(Rule):
+    """Python's `sum`, `max`, `min`, `any` and `all` take an array apart element by element.
+
+    ## Why
+    The builtins iterate: each element becomes a Python-level scalar, and each addition or comparison is an operator
+    call. The method of the array does the same in one compiled pass; for a CUDA tensor, each element that is compared
+    in the interpreter is also a synchronisation with the device.
+
+    ## Fix safety
+    Safe for `any` and `all`, and for `sum`, `max` and `min` of one-dimensional arrays of a proven integer or bool
+    dtype: the results are the same values of the same type. Unsafe for floats (`sum` adds in another order; the builtins `max`
+    and `min` let NaN win or lose by its position, the methods always return it), for small integers (the builtin wraps
+    around, the method widens), for pandas (its methods skip NaN), and where the number of dimensions is not proven.
+
+    ## References
+    - NumPy documentation, `numpy.sum`, `numpy.any`.
+    - PyTorch documentation, `torch.Tensor.max`.
+    """
+
+    code, name = "ML117", "builtin-reduction-over-array"
+    libraries = ("numpy", "torch", "pandas")
+    safety = (Safety.SAFE, Safety.UNSAFE)
+    triggers = (Call("sum", "max", "min", "any", "all"),)
+    examples = (
+        Example(given=ARRAYS, bad="s = sum(a)", good="s = a.sum()", equal="s", close=True, safety="unsafe"),
+        Example(given=ARRAYS, bad="s = sum(k)", good="s = k.sum()", equal="s", safety="safe"),
+        Example(given=ARRAYS, bad="s = sum(k == 3)", good="s = (k == 3).sum()", equal="s", safety="safe"),
+        Example(given=ARRAYS, bad="m = max(k)", good="m = k.max()", equal="m", safety="safe"),
+        Example(given=ARRAYS, bad="m = min(a) * 2", good="m = a.min() * 2", equal="m", safety="unsafe"),
+        Example(given=ARRAYS, bad="b = any(a > 3)", good="b = bool((a > 3).any())", equal="b", safety="safe"),
+        Example(
+            given=ARRAYS,
+            bad="while all(k > 0):\n    k -= 1",
+            good="while bool((k > 0).all()):\n    k -= 1",
+            equal="k",
+            safety="safe",
+        ),
+        Example(
+            given=NUMPY,
+            bad="def total(x: np.ndarray):\n    return sum(x)\ny = total(np.ones((4, 3)))",
+            good="def total(x: np.ndarray):\n    return x.sum(axis=0)\ny = total(np.ones((4, 3)))",
+            equal="y",
+            safety="unsafe",
+            note="of a matrix, the builtin adds up the rows",
+        ),
+        Example(
+            given=NUMPY,
+            bad="def largest(x: np.ndarray):\n    return max(x)\ny = largest(np.arange(9.0))",
+            good="def largest(x: np.ndarray):\n    return x.max()\ny = largest(np.arange(9.0))",
+            equal="y",
+            safety="unsafe",
+            note="of a matrix, the builtin raises",
+        ),
+        Example(given=TORCH, bad="b = any(t > 0.99)", good="b = bool((t > 0.99).any())", equal="b", safety="safe"),
+        Example(given=TORCH, bad="m = max(t)", good="m = t.max()", equal="m", safety="unsafe"),
+        Example(
+            given="import pandas as pd\ndf = pd.DataFrame({'x': range(50)})\n",
+            bad="m = max(df['x'])",
+            good="m = df['x'].max()",
+            equal="m",
+            close=True,
+            safety="unsafe",
+        ),
+        Example(given=ARRAYS, ok="m = max(np.sum(a), 1)"),
+        Example(given=ARRAYS, ok="s = sum(a, 10)"),
+        Example(given=ARRAYS, ok="m = max(a, key=abs)"),
+        Example(given=ARRAYS, ok="m = min(a, default=0)"),
+        Example(given=ARRAYS, ok="X = np.ones((4, 3))\ns = sum(X)", note="the rows of a matrix"),
+        Example(given=ARRAYS, ok="s = sum([a, a])"),
+        Example(given=ARRAYS, ok="s = sum(x for x in a)"),
+        Example(given=ARRAYS, ok="m = max(a.shape)"),
+        Example(given=ARRAYS, ok="m = max(a.tolist())"),
+        Example(given=ARRAYS, ok="m = max(np.array([1.0, 2.0, 3.0]))", note="three elements"),
+        Example(given=ARRAYS, ok="def max(x):\n    return x\nm = max(a)"),
+        Example(given=NUMPY, ok="def total(x):\n    return sum(x)"),
+        Example(given=TORCH, ok="def f(losses: list[torch.Tensor]):\n    return sum(losses)"),
+    )
+
+    def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
+        assert isinstance(node, ast.Call)
+        if len(node.args) != 1 or node.keywords or isinstance(node.args[0], ast.Starred):
+            return
+        array, name = node.args[0], ctx.dotted(node.func)
+        kind = ctx.kinds.of(array)
+        if not kind.is_a(NDARRAY, TENSOR, SERIES) or kind.dtype == "object" or ctx.flow.compiled(node):
+            return
+        ndim = 1 if kind.is_a(SERIES) else ctx.model.lengths.dimensions(array)
+        length = ctx.model.lengths.axis(array, 0)
+        if ndim not in (1, None) or (length is not None and length.base is None and length.offset <= _SHORT):
+            return
+        axis = ""
+        if ndim is None and name == "sum":
+            axis = "axis=0" if kind.is_a(NDARRAY) else "dim=0"
+        call = f"$array.{name}({axis})"
+        template = f"bool({call})" if name in ("any", "all") else call
+        safe = ndim == 1 and not kind.is_a(SERIES) and (name in ("any", "all") or self._exact(str(name), kind.dtype))
+        if kind.is_a(TENSOR) and name not in ("any", "all"):
+            safe = False
+        text = template.replace("$array", ctx.short(array) if isinstance(array, _PLAIN) else f"({ctx.short(array)})")
+        fix = ctx.fix(
+            lambda: ctx.edits.replace(node, template, array=array),
+            Safety.SAFE if safe else Safety.UNSAFE,
+            f"Replace by `{text}`",
+        )
+        yield ctx.finding(
+            node,
+            f"builtin `{name}` goes through `{ctx.short(array)}` element by element in the interpreter",
+            f"use `{text}`",
+            fix,
+        )
+
+    def _exact(self, name: str, dtype: str | None) -> bool:
+        """Whether the method gives the same value of the same type."""
+        if name == "sum":
+            return dtype in ("int64", "bool")
+        return dtype in ("bool", "int8", "uint8", "int16", "int32", "int64")
+
+
+_PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
