@@ -1,9 +1,9 @@
 """What NumPy makes of dtypes, in a loop of scalars and in an array expression at once.
 
 A dtype here is the name of one (``float64``), ``~int``, ``~float`` or ``~bool`` for a Python number that takes the
-dtype of its partner, ``index`` for a loop's counter (a Python int in the loop, int64 in the array expression), ``index/`` for
-what became a Python float by arithmetic on a counter, or None where nothing is known. The functions answer with a dtype
-only where both ways compute the same in the same precision.
+dtype of its partner, ``index`` for a loop's counter (a Python int in the loop, int64 in the array expression),
+``index/`` for what became a Python float by arithmetic on a counter, or None where nothing is known. The functions
+answer with a dtype only where both ways compute the same in the same precision.
 """
 
 from __future__ import annotations

@@ -150,6 +150,23 @@ class Target:
     doubts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Scattered:
+    """Where a loop stores by indices that are elements of arrays.
+
+    Attributes:
+        target: the array.
+        parts: for each dimension the text of the index, or what it is lifted from.
+        indices: the indices that are elements of arrays.
+        counted: whether another index is the counter, so that no two rounds store to one place.
+    """
+
+    target: Target
+    parts: tuple[str | Lifted, ...]
+    indices: tuple[Lifted, ...]
+    counted: bool
+
+
 class Elementwise:
     """Lifts the loops of one file.
 
@@ -232,6 +249,63 @@ class Elementwise:
         text = f"{self.model.source.segment(root)}[{', '.join(slices)}]"
         key = self.model.lengths.identity(root)
         return Target(node, root, key, pattern, text, kind.dtype, rest, self.fresh(root), tuple(doubts))
+
+    def scattered(self, node: ast.expr, axes: tuple[Axis, ...]) -> Scattered:
+        """The places that a loop stores to by an index that is an element of an array: ``out[order[i]]``.
+
+        Raises:
+            NotElementwise: there is no such index, or more than that.
+        """
+        names = _names(axes)
+        root, indices = _peeled(node)
+        if not isinstance(node, ast.Subscript) or _mentions(root, names) or len(axes) != 1:
+            raise NotElementwise("it stores to no element of an array")
+        kind = self.model.kinds.of(root)
+        if not kind.is_a(NDARRAY) or kind.dtype == "object":
+            raise NotElementwise("what it stores to is not proven to be an array")
+        parts: list[str | Lifted] = []
+        counted = False
+        doubts: list[str] = []
+        indirect: list[Lifted] = []
+        for index in indices:
+            if not _mentions(index, names):
+                part = self._index(index, axes)
+                assert isinstance(part, str)
+                parts.append(part)
+            elif self._is_place(index, axes):
+                if not isinstance(index, ast.Name):
+                    raise NotElementwise("the index is not the counter of the loop")
+                counted = True
+                parts.append(self._numbers(index, axes[0], 0, 1))
+            else:
+                lifted = self.lift(index, axes)
+                self._check_index(lifted)
+                doubts += lifted.doubts
+                if any(rest != 0 for rest in lifted.rests):
+                    doubts.append("the number of dimensions is not proven")
+                indirect.append(lifted)
+                parts.append(lifted)
+        if not indirect:
+            raise NotElementwise("no index is an element of an array")
+        ndim = self.model.lengths.dimensions(root)
+        rest = None if ndim is None else ndim - len(indices)
+        if rest is not None and rest != 0:
+            raise NotElementwise("a round stores to a row")
+        if rest is None:
+            doubts.append("the number of dimensions is not proven")
+        key = self.model.lengths.identity(root)
+        text = self.model.source.segment(root)
+        target = Target(node, root, key, ("scattered",), text, kind.dtype, rest, self.fresh(root), tuple(doubts))
+        return Scattered(target, tuple(parts), tuple(indirect), counted)
+
+    def _check_index(self, lifted: Lifted) -> None:
+        """Whether an index is nothing but an element of an array of integers."""
+        if not lifted.operands or lifted.operations or lifted.counters or lifted.wholes:
+            raise NotElementwise("the index is no element of an array")
+        if lifted.dtype is None:
+            lifted.doubts.append("the index is not proven to be an integer")
+        elif not lifted.dtype.startswith(("int", "uint")):
+            raise NotElementwise("the index is no integer")
 
     # The value of a round
 
@@ -526,13 +600,7 @@ class Elementwise:
     ) -> str | None:
         """``a[order[i]]`` is ``a[order]``."""
         inner = self.lift(index, axes)
-        if not inner.operands or inner.operations or inner.counters:
-            raise NotElementwise("the index is no element of an array")
-        integers = inner.dtype is not None and inner.dtype.startswith(("int", "uint"))
-        if inner.dtype is not None and not integers:
-            raise NotElementwise("the index is no integer")
-        if not integers:
-            lifted.doubts.append("the index is not proven to be an integer")
+        self._check_index(inner)
         lifted.obstacles += inner.obstacles
         lifted.doubts += inner.doubts
         lifted.rests += inner.rests

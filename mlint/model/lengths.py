@@ -1,8 +1,8 @@
 """How long arrays are: what can be proven equal without running the program.
 
 A length is a base that equals only itself (the rows of one array, one integer variable) plus a constant. Two
-expressions of equal base and constant are the same number wherever their bindings are the same ones, because the length of an
-ndarray never changes while a name is bound to it.
+expressions of equal base and constant are the same number wherever their bindings are the same ones, because the length
+of an ndarray never changes while a name is bound to it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlint.finding import Edit, Finding, Fix, Location, Safety
 from mlint.model.counted import Axis, Nest
-from mlint.model.elementwise import Lifted, NotElementwise, Place, Target
+from mlint.model.elementwise import Lifted, NotElementwise, Place, Scattered, Target
 from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
 from mlint.model.kinds import (
     DATA_LOADER,
@@ -96,6 +96,7 @@ __all__ = [
     "Round",
     "Rule",
     "Safety",
+    "Scattered",
     "Store",
     "Target",
     "Template",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlint.finding import Edit, Finding, Fix, Safety
 from mlint.model import numeric
-from mlint.model.elementwise import Elementwise
+from mlint.model.elementwise import Elementwise, Scattered
 from mlint.model.versions import Versions
 from mlint.rule.edits import Edits
 
@@ -268,6 +268,16 @@ class Context:
         from mlint.rule.base import superseded
 
         return superseded(match, self)
+
+    def scattered_index(self, scattered: Scattered) -> str | None:
+        """The index that stores to all the places of a loop at once; None where a comment would be lost."""
+        texts: list[str] = []
+        for part in scattered.parts:
+            text = part if isinstance(part, str) else self.substituted(part.node, part.replacements)
+            if text is None:
+                return None
+            texts.append(text)
+        return ", ".join(texts)
 
     @cached_property
     def edits(self) -> Edits:

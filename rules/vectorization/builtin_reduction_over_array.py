@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import NDARRAY, SERIES, TENSOR, Call, Context, Example, Finding, Rule, Safety
+from mlint.rule import NDARRAY, SERIES, TENSOR, Call, Context, Example, Finding, Rule, Safety, walk
 
 NUMPY = "import numpy as np\n"
 ARRAYS = NUMPY + "a = np.random.normal(size=100)\nk = np.random.randint(0, 9, size=100)\n"
@@ -21,9 +21,10 @@ class BuiltinReductionOverArray(Rule):
 
     ## Fix safety
     Safe for `any` and `all`, and for `sum`, `max` and `min` of one-dimensional arrays of a proven integer or bool
-    dtype: the results are the same values of the same type. Unsafe for floats (`sum` adds in another order; the builtins `max`
-    and `min` let NaN win or lose by its position, the methods always return it), for small integers (the builtin wraps
-    around, the method widens), for pandas (its methods skip NaN), and where the number of dimensions is not proven.
+    dtype: the results are the same values of the same type. Unsafe for floats (`sum` adds in another order; the
+    builtins `max` and `min` let NaN win or lose by its position, the methods always return it), for small integers
+    (the builtin wraps around, the method widens), for pandas (its methods skip NaN), and for the sum, maximum and
+    minimum of arrays whose number of dimensions is not proven.
 
     ## References
     - NumPy documentation, `numpy.sum`, `numpy.any`.
@@ -44,7 +45,7 @@ class BuiltinReductionOverArray(Rule):
         Example(
             given=ARRAYS,
             bad="while all(k > 0):\n    k -= 1",
-            good="while bool((k > 0).all()):\n    k -= 1",
+            good="while (k > 0).all():\n    k -= 1",
             equal="k",
             safety="safe",
         ),
@@ -76,6 +77,7 @@ class BuiltinReductionOverArray(Rule):
         ),
         Example(given=ARRAYS, ok="m = max(np.sum(a), 1)"),
         Example(given=ARRAYS, ok="s = sum(a, 10)"),
+        Example(given=ARRAYS, ok="m = max(a) if isinstance(a, list) else a.max()"),
         Example(given=ARRAYS, ok="m = max(a, key=abs)"),
         Example(given=ARRAYS, ok="m = min(a, default=0)"),
         Example(given=ARRAYS, ok="X = np.ones((4, 3))\ns = sum(X)", note="the rows of a matrix"),
@@ -97,6 +99,8 @@ class BuiltinReductionOverArray(Rule):
         kind = ctx.kinds.of(array)
         if not kind.is_a(NDARRAY, TENSOR, SERIES) or kind.dtype == "object" or ctx.flow.compiled(node):
             return
+        if _may_be_something_else(node, array, ctx):
+            return
         ndim = 1 if kind.is_a(SERIES) else ctx.model.lengths.dimensions(array)
         length = ctx.model.lengths.axis(array, 0)
         if ndim not in (1, None) or (length is not None and length.base is None and length.offset <= _SHORT):
@@ -105,10 +109,11 @@ class BuiltinReductionOverArray(Rule):
         if ndim is None and name == "sum":
             axis = "axis=0" if kind.is_a(NDARRAY) else "dim=0"
         call = f"$array.{name}({axis})"
-        template = f"bool({call})" if name in ("any", "all") else call
-        safe = ndim == 1 and not kind.is_a(SERIES) and (name in ("any", "all") or self._exact(str(name), kind.dtype))
-        if kind.is_a(TENSOR) and name not in ("any", "all"):
-            safe = False
+        # The builtins raise for more than one dimension: what runs has one.
+        truth = name in ("any", "all")
+        template = f"bool({call})" if truth and not _is_condition(node, ctx) else call
+        exact = ndim == 1 and kind.is_a(NDARRAY) and self._exact(str(name), kind.dtype)
+        safe = exact or (truth and not kind.is_a(SERIES))
         text = template.replace("$array", ctx.short(array) if isinstance(array, _PLAIN) else f"({ctx.short(array)})")
         fix = ctx.fix(
             lambda: ctx.edits.replace(node, template, array=array),
@@ -127,6 +132,26 @@ class BuiltinReductionOverArray(Rule):
         if name == "sum":
             return dtype in ("int64", "bool")
         return dtype in ("bool", "int8", "uint8", "int16", "int32", "int64")
+
+
+def _is_condition(node: ast.Call, ctx: Context) -> bool:
+    """Whether only the truth of a value is asked for."""
+    parent = ctx.tree.parent(node)
+    if isinstance(parent, (ast.If, ast.While, ast.IfExp, ast.Assert)):
+        return parent.test is node
+    return isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not)
+
+
+def _may_be_something_else(node: ast.Call, array: ast.expr, ctx: Context) -> bool:
+    """Whether the program itself asks around here what the array is: `max(x) if isinstance(x, list) else x.max()`."""
+    name = ctx.text(array)
+    for test, _ in ctx.flow.guards(node):
+        for inner in walk(test):
+            if not isinstance(inner, ast.Call) or ctx.dotted(inner.func) not in ("isinstance", "hasattr", "type"):
+                continue
+            if inner.args and ctx.text(inner.args[0]) == name:
+                return True
+    return False
 
 
 _PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
