@@ -24,26 +24,15 @@ if TYPE_CHECKING:
     from mlint.rule import Rule
     from mlint.rule.context import Context, Options
 
-LIBRARY_WORDS: Mapping[str, tuple[str, ...]] = {
-    "torch": ("torch", "lightning", "accelerate"),
-    "torchvision": ("torchvision",),
-    "lightning": ("lightning",),
-    "numpy": ("numpy",),
-    "scipy": ("scipy",),
-    "pandas": ("pandas",),
+LIBRARY_MODULES: Mapping[str, tuple[str, ...]] = {
+    "torch": ("torch", "torchvision", "lightning", "pytorch_lightning", "accelerate"),
+    "lightning": ("lightning", "pytorch_lightning"),
     "sklearn": ("sklearn", "imblearn", "dask_ml"),
-    "tensorflow": ("tensorflow",),
-    "keras": ("keras", "tensorflow"),
-    "jax": ("jax",),
-    "transformers": ("transformers",),
-    "xgboost": ("xgboost",),
-    "lightgbm": ("lightgbm",),
-    "rapids": ("cudf", "cuml", "cupy"),
+    "keras": ("keras", "tensorflow", "tf_keras"),
+    "rapids": ("cudf", "cuml", "cupy", "dask_cudf", "dask_cuda"),
     "dask": ("dask", "distributed"),
-    "ray": ("import ray", "from ray"),  # the bare word stands in every "array"
-    "polars": ("polars",),
 }
-"""Library → words of which one must stand in a file that uses it."""
+"""Library → the top-level modules of which a file that uses it imports one; otherwise the module of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +105,24 @@ class _Tables:
         self.imports = finished("import")
         self.nodes: dict[type, _Entries] = {getattr(ast, word): found for word, found in finished("node").items()}
         self.module: _Entries = finished("module").get("", ())
-        words: set[str] = set()
-        for entry in entries:
-            for library in entry.libraries:
-                words.update(LIBRARY_WORDS.get(library, (library,)))
-        self.gate = tuple(sorted(words))
+        self.modules = {entry.libraries: _modules(entry.libraries) for entry in entries}
+        modules = frozenset().union(*self.modules.values())
+        # The bare word "ray" stands in every "array".
+        self.gate = tuple(
+            sorted(
+                word for name in modules for word in ({f"import {name}", f"from {name}"} if name == "ray" else {name})
+            )
+        )
         self.ungated = any(not entry.libraries for entry in entries)
 
     def passes(self, text: str) -> bool:
         """Whether any rule can have something to say about a text."""
         return self.ungated or any(word in text for word in self.gate)
 
-    def candidates(self, module: ast.Module) -> list[tuple[ast.AST, _Entries]]:
-        """The nodes that some rule may want, with those rules, in the order of the file."""
+    def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str]]:
+        """The nodes that some rule may want, with those rules, in the order of the file; and the imported modules."""
         found: list[tuple[ast.AST, _Entries]] = []
+        imported: set[str] = set()
         calls, attributes, imports, nodes = self.calls, self.attributes, self.imports, self.nodes
         renamed: dict[str, str] = {}
         fields = CHILD_FIELDS
@@ -157,7 +150,13 @@ class _Tables:
                 if hit is not None:
                     found.append((node, hit))
             elif node_type is ast.ImportFrom:
-                self._imported(node, found, renamed)  # type: ignore[arg-type]
+                assert isinstance(node, ast.ImportFrom)
+                if not node.level and node.module is not None:
+                    imported.add(node.module.partition(".")[0])
+                self._imported(node, found, renamed)
+                continue
+            elif node_type is ast.Import:
+                imported.update(alias.name.partition(".")[0] for alias in node.names)  # type: ignore[attr-defined]
                 continue
             if node_type in nodes:
                 found.append((node, nodes[node_type]))
@@ -174,7 +173,7 @@ class _Tables:
             found.sort(key=_place)
         if self.module:
             found.append((module, self.module))
-        return found
+        return found, imported
 
     def _imported(self, node: ast.ImportFrom, found: list[tuple[ast.AST, _Entries]], renamed: dict[str, str]) -> None:
         hits: list[RuleEntry] = []
@@ -199,6 +198,10 @@ class _Tables:
                 hit = self.attributes.get(renamed[node.id])
                 if hit is not None:
                     found.append((node, hit))
+
+
+def _modules(libraries: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(module for library in libraries for module in LIBRARY_MODULES.get(library, (library,)))
 
 
 def _place(item: tuple[ast.AST, _Entries]) -> tuple[int, int]:
@@ -255,24 +258,17 @@ class Engine:
 
     def _run(self, source: Source, tree: ast.Module, tables: _Tables) -> Report:
         report = Report()
-        candidates = tables.candidates(tree)
-        if not candidates:
+        candidates, imported = tables.candidates(tree)
+        active = {libraries for libraries, modules in tables.modules.items() if not modules or modules & imported}
+        if not candidates or not active:
             return report
         context = self._context(source, tree)
         failed: set[str] = set()
         seen: set[tuple[str, Location, Location, str]] = set()
-        present: dict[tuple[str, ...], bool] = {}
-        text = source.text
         clock: Callable[[], float] | None = time.perf_counter if self.options.timing else None
         for node, entries in candidates:
             for entry in entries:
-                if entry.code in failed:
-                    continue
-                libraries = entry.libraries
-                if libraries not in present:
-                    words = [word for library in libraries for word in LIBRARY_WORDS.get(library, (library,))]
-                    present[libraries] = not words or any(word in text for word in words)
-                if not present[libraries]:
+                if entry.code in failed or entry.libraries not in active:
                     continue
                 started = clock() if clock is not None else 0.0
                 try:

@@ -57,6 +57,14 @@ class Made(NamedTuple):
     module: str = ""
 
 
+def _reach(made: ast.Call, ctx: Context) -> ast.AST:
+    """Where an object that is made here can be called: a local one in its function, an attribute in its class."""
+    statement = ctx.tree.statement(made)
+    if isinstance(statement, ast.Assign) and all(isinstance(target, ast.Name) for target in statement.targets):
+        return ctx.tree.function(made) or ctx.model.module
+    return ctx.tree.class_of(made) or ctx.model.module
+
+
 class SoftmaxBeforeCrossEntropy(Rule):
     """The loss applies softmax, log-softmax or sigmoid itself, and is given what has been through one already.
 
@@ -90,7 +98,7 @@ class SoftmaxBeforeCrossEntropy(Rule):
         if dotted in _FUNCTIONS:
             yield from self._loss(node, _FUNCTIONS[dotted], ctx)
             return
-        for call in walk(ctx.model.module):  # the calls of the loss that is made here
+        for call in walk(_reach(node, ctx)):  # the calls of the loss that is made here
             if not isinstance(call, ast.Call) or not call.args or ctx.dotted(call.func) is not None:
                 continue
             if isinstance(call.func, (ast.Name, ast.Attribute, ast.Call)) and ctx.kinds.of(call.func).name == dotted:
