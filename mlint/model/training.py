@@ -41,6 +41,7 @@ _TENSOR_METHODS = frozenset(
     "item detach cpu cuda to mean sum sub add square pow view reshape append update set_postfix log info debug "
     "add_scalar size zero_grad format".split()
 )
+_DIFFERENTIABLE = frozenset("mean sum clone to float double squeeze view reshape cuda cpu".split())
 _OFF_DEVICE = frozenset("item cpu numpy tolist size dim numel backward stride element_size data_ptr".split())
 _DEEPEST = 6
 _CUDA_TEXT = re.compile(r"cuda|ccelerat")
@@ -451,6 +452,35 @@ class Training:
                 if there is not None and set(here) <= set(there):
                     return True
         return False
+
+    def on_graph(self, node: ast.expr, made: Round, depth: int = 0) -> bool:
+        """Whether an expression is a loss, or what is scored by one, with the graph that computed it."""
+        model = self.model
+        if depth > _DEEPEST:
+            return False
+        if isinstance(node, ast.Name):
+            bindings = model.reaching.of(node) or []
+            if any(model.flow.grad_context(binding.node) for binding in bindings):
+                return False
+            if self.is_loss(node, made) or self._is_scored(node, made):
+                return True
+            return bool(bindings) and all(
+                binding.how == "assign"
+                and not binding.path
+                and binding.value is not None
+                and self.on_graph(binding.value, made, depth + 1)
+                for binding in bindings
+            )
+        if isinstance(node, ast.Call):
+            if self._is_loss_function(node.func):
+                return True
+            func = node.func
+            if isinstance(func, ast.Attribute) and func.attr in _DIFFERENTIABLE:
+                return self.on_graph(func.value, made, depth + 1)
+            return False
+        if isinstance(node, ast.BinOp):
+            return any(self.on_graph(part, made, depth + 1) for part in (node.left, node.right))
+        return isinstance(node, ast.UnaryOp) and self.on_graph(node.operand, made, depth + 1)
 
     def on_device(self, node: ast.expr, made: Round, depth: int = 0) -> bool:
         """Whether an expression is a tensor that comes from a model, a loss or a transfer, and so lies where these
