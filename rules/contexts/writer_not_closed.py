@@ -7,8 +7,9 @@ from mlint.rule import Call, Context, Edit, Example, Finding, Protocol, Rule, Sa
 
 TENSORBOARD = Protocol(
     "add_scalar add_scalars add_histogram add_histogram_raw add_image add_images add_image_with_boxes add_figure "
-    "add_video add_audio add_text add_graph add_embedding add_pr_curve add_pr_curve_raw add_mesh add_hparams add_custom_scalars "
-    "add_custom_scalars_marginchart add_custom_scalars_multilinechart add_tensor add_onnx_graph flush get_logdir",
+    "add_video add_audio add_text add_graph add_embedding add_pr_curve add_pr_curve_raw add_mesh add_hparams "
+    "add_custom_scalars add_custom_scalars_marginchart add_custom_scalars_multilinechart add_tensor add_onnx_graph "
+    "flush get_logdir",
     attributes="log_dir logdir",
     functions=False,
 )

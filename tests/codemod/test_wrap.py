@@ -168,3 +168,58 @@ def test_what_is_no_decorator_is_an_error_of_the_rule() -> None:
     for decorator in ("g()", "@", "x = 1"):
         with pytest.raises(ValueError, match=r"."):
             wrap.decorate(source, function, decorator)
+
+
+ENCLOSED = {
+    "closed": ("f = g()\na\nf.close()\nb\n", "with g() as f:\n    a\nb\n"),
+    "comment behind": ("f = g()  # 1\na  # 2\nf.close()\n", "with g() as f:  # 1\n    a  # 2\n"),
+    "blank lines": (
+        "def h():\n\tf = g()\n\n\ta\n\n\tf.close()\n\n\treturn\n",
+        "def h():\n\twith g() as f:\n\t\ta\n\n\treturn\n",
+    ),
+    "crlf": ("if x:\r\n  f = g()\r\n  a\r\n  f.close()\r\n", "if x:\r\n  with g() as f:\r\n    a\r\n"),
+    "strings": ('f = g()\na = """\n1\n"""\nf.close()\n', 'with g() as f:\n    a = """\n1\n"""\n'),
+    "comment of the closing": ("f = g()\na\n# bye\nf.close()\n", "refused: a comment would be lost"),
+    "comment at the closing": ("f = g()\na\nf.close()  # bye\n", "refused: a comment would be lost"),
+    "one line": ("f = g(); a; f.close()\n", "refused: the statements share their line with others"),
+}
+
+
+@pytest.mark.parametrize("case", ENCLOSED, ids=str)
+def test_enclose(rewrite: Rewrite, case: str) -> None:
+    before, after = ENCLOSED[case]
+
+    def change(source: Source, module: ast.Module) -> list[Edit]:
+        suite = next(
+            block
+            for node in ast.walk(module)
+            if isinstance(block := getattr(node, "body", None), list) and isinstance(block[0], ast.Assign)
+        )
+        return wrap.enclose(source, suite[0], [suite[1]], "with g() as f:", suite[2])
+
+    assert rewrite(before, change) == after
+
+
+REPLACED = {
+    "one": ("a = h(g(1))\n", "with g(1) as f:\n    a = h(f)\n"),
+    "lines": (
+        "if x:\n  a = h(\n    g(  # 1\n      1\n    ),  # 2\n    b\n  )\n",
+        "if x:\n  with g(  # 1\n      1\n    ) as f:\n    a = h(\n      f,  # 2\n      b\n    )\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REPLACED, ids=str)
+def test_wrap_with_a_replacement(rewrite: Rewrite, case: str) -> None:
+    before, after = REPLACED[case]
+
+    def change(source: Source, module: ast.Module) -> list[Edit]:
+        statement = next(node for node in ast.walk(module) if isinstance(node, ast.Assign))
+        call = next(
+            node
+            for node in ast.walk(module)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "g"
+        )
+        return wrap.wrap(source, [statement], f"with {source.segment(call)} as f:", {call: "f"})
+
+    assert rewrite(before, change) == after
