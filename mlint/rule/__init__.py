@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlint.finding import Edit, Finding, Fix, Location, Safety
+from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
 from mlint.model.counted import Axis, Nest
 from mlint.model.elementwise import Lifted, NotElementwise, Place, Scattered, Target
 from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
@@ -69,6 +70,8 @@ __all__ = [
     "Action",
     "Axis",
     "Call",
+    "Column",
+    "Columns",
     "Context",
     "Edit",
     "Example",
@@ -85,6 +88,7 @@ __all__ = [
     "Module",
     "Nest",
     "Node",
+    "NotColumnar",
     "NotElementwise",
     "Options",
     "Pattern",
@@ -102,6 +106,9 @@ __all__ = [
     "Template",
     "Trigger",
     "Use",
+    "arms",
+    "column_name",
+    "reader",
     "walk",
     "walk_scope",
     "walk_statements",
