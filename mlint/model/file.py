@@ -23,6 +23,7 @@ from mlint.model.tree import Tree, walk
 
 if TYPE_CHECKING:
     from mlint.model.jax_keys import JaxKeys
+    from mlint.model.order import Order
     from mlint.model.project import Project
     from mlint.source import Source
 
@@ -96,6 +97,13 @@ class FileModel:
         from mlint.model.jax_keys import JaxKeys
 
         return JaxKeys(self)
+
+    @cached_property
+    def order(self) -> Order:
+        """Where the order of a sequence matters."""
+        from mlint.model.order import Order
+
+        return Order(self)
 
     @cached_property
     def randomness(self) -> Randomness:

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from mlint.rule import Call, Context, Example, Finding, Node, Rule, Safety
+
+_WHAT = {
+    "cut": "is cut into parts",
+    "numbered": "gives out the numbers",
+    "paired": "is paired with another sequence",
+    "drawn": "is shuffled or drawn from",
+}
+
+
+class SetOrderUsedAsIds(Rule):
+    """The order of a set becomes class numbers, a vocabulary or a split, and differs in every process.
+
+    ## Why
+    Python salts the hashes of strings in each process, so `list({"cat", "dog"})` comes out in another order after a
+    restart. A model that was trained with numbers from such an order decodes its outputs to the wrong labels when it is
+    loaded again, and a seeded shuffle of it is another shuffle.
+
+    ## Fix safety
+    Unsafe: the order changes once, and then stays. Elements of mixed types cannot be sorted.
+
+    ## Known limits
+    Sets that certainly hold integers only are left alone: CPython keeps their order from run to run. Only uses within
+    the function, or of an attribute within its class, are followed.
+
+    ## References
+    - Python documentation, `PYTHONHASHSEED` and `object.__hash__`.
+    """
+
+    code, name = "ML319", "set-order-used-as-ids"
+    libraries = ("numpy", "pandas", "torch", "sklearn", "tensorflow", "keras")
+    safety = Safety.UNSAFE
+    triggers = (Call("set"), Node(ast.SetComp))
+
+    def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
+        assert isinstance(node, (ast.Call, ast.SetComp))
+        if isinstance(node, ast.Call) and (len(node.args) != 1 or node.keywords):
+            return
+        parent = ctx.tree.parent(node)
+        listed = isinstance(parent, ast.Call) and ctx.dotted(parent.func) in ("list", "tuple", "enumerate", "zip")
+        if not listed or _integers(node, ctx):
+            return
+        use = ctx.model.order.use(node)
+        if use not in _WHAT:
+            return
+        outer = parent if isinstance(parent, ast.Call) and ctx.dotted(parent.func) == "list" else node
+        fix = ctx.fix(lambda: ctx.edits.replace(outer, "sorted($set)", set=node), Safety.UNSAFE, "Sort it")
+        yield ctx.finding(
+            node, f"the order of `{ctx.short(node)}`, which differs in every process, {_WHAT[use]}", "use `sorted`", fix
+        )  # fmt: skip
+
+    examples = (
+        Example(
+            given="import torch\nwords = ['b', 'a', 'b']",
+            bad="vocabulary = {word: i for i, word in enumerate(set(words))}",
+            good="vocabulary = {word: i for i, word in enumerate(sorted(set(words)))}",
+            equal="sorted(vocabulary)",
+        ),
+        Example(
+            given="import numpy as np\nlabels = ['b', 'a', 'b']",
+            bad="classes = list(set(labels))\nids = [classes.index(label) for label in labels]",
+            good="classes = sorted(set(labels))\nids = [classes.index(label) for label in labels]",
+            equal="len(ids)",
+        ),
+        Example(
+            given="import pandas as pd",
+            bad="def encode(df):\n    ids = {}\n    for i, name in enumerate(list(set(df['name']))):\n"
+            "        ids[name] = i\n    return ids",
+            good="def encode(df):\n    ids = {}\n    for i, name in enumerate(sorted(set(df['name']))):\n"
+            "        ids[name] = i\n    return ids",
+        ),
+        Example(
+            given="import numpy as np",
+            bad="def split(users, n):\n    users = list({u.name for u in users})\n    return users[:n], users[n:]",
+            good="def split(users, n):\n    users = sorted({u.name for u in users})\n    return users[:n], users[n:]",
+        ),
+        Example(
+            given="import torch",
+            bad=(
+                "class Vocab:\n    def __init__(self, text):\n        self.chars = list(set(text))\n"
+                "        self.ids = {c: i for i, c in enumerate(self.chars)}"
+            ),
+            good=(
+                "class Vocab:\n    def __init__(self, text):\n        self.chars = sorted(set(text))\n"
+                "        self.ids = {c: i for i, c in enumerate(self.chars)}"
+            ),
+        ),
+        Example(
+            given="import torch", ok="def vocab(text):\n    return {c: i for i, c in enumerate(sorted(set(text)))}"
+        ),
+        Example(given="import torch", ok="def unique(words):\n    found = list(set(words))\n    return len(found)"),
+        Example(
+            given="import torch",
+            ok="def vocab(text):\n    chars = list(set(text))\n    chars.sort()\n"
+            "    return {c: i for i, c in enumerate(chars)}",
+        ),
+        Example(
+            given="import torch",
+            ok="def show(words):\n    for i, word in enumerate(set(words)):\n        print(i, word)",
+        ),
+        Example(given="import torch", ok="ids = list(set(range(10)))\nprint(ids[:3])"),
+        Example(given="import torch", ok="def num(keys):\n    return list(set(int(k) for k in keys))[-1:]"),
+    )
+
+
+def _integers(node: ast.Call | ast.SetComp, ctx: Context) -> bool:
+    """Whether a set certainly holds integers only."""
+    if isinstance(node, ast.SetComp):
+        return ctx.kinds.of(node.elt).name in ("int", "bool")
+    argument = node.args[0]
+    if isinstance(argument, (ast.GeneratorExp, ast.ListComp)):
+        return ctx.kinds.of(argument.elt).name in ("int", "bool")
+    return ctx.kinds.elements(argument).name in ("int", "bool")
