@@ -25,6 +25,7 @@ _DRAWING = frozenset(
     "numpy.random.choice sklearn.model_selection.train_test_split sklearn.utils.shuffle "
     "torch.utils.data.random_split".split()
 )
+_LISTING = frozenset({"os.listdir", "glob.glob", "glob.iglob"})
 _SORTING = frozenset({"sorted", "natsort.natsorted", "natsort.os_sorted", "natsort.humansorted"})
 
 
@@ -33,6 +34,7 @@ class Order:
 
     def __init__(self, model: FileModel) -> None:
         self.model = model
+        self._origin: ast.expr | None = None
 
     def kept(self, node: ast.expr) -> ast.expr:
         """The widest expression around ``node`` with its elements in the same order: `list(…)`, `[f(x) for x in …]`."""
@@ -53,6 +55,7 @@ class Order:
 
     def use(self, node: ast.expr) -> str | None:
         """How the order of what an expression gives is used; None if it is sorted or does not matter here."""
+        self._origin = node
         outer = self.kept(node)
         parent = self.model.tree.parent(outer)
         direct = self._context(outer)
@@ -110,13 +113,27 @@ class Order:
             return None
         dotted = self.model.names.dotted(parent.func)
         if dotted == "zip" and len(parent.args) > 1:
-            return PAIRED if self._paired(parent) else None
+            return PAIRED if self._paired(parent, node) else None
         if dotted == "enumerate":
             return NUMBERED if self._numbers(parent) else None
         return DRAWN if dotted in _DRAWING else None
 
-    def _paired(self, call: ast.Call) -> bool:
-        return sum(isinstance(argument, (ast.Call, ast.Name, ast.ListComp)) for argument in call.args) > 1
+    def _paired(self, call: ast.Call, node: ast.expr) -> bool:
+        """Whether `zip` puts a listing beside another one: a sequence made from the first has its order."""
+        return any(self._lists(argument) for argument in call.args if argument is not node)
+
+    def _lists(self, node: ast.expr) -> bool:
+        values: list[ast.AST | None] = [node]
+        if isinstance(node, ast.Name):
+            values = [binding.value for binding in self.model.reaching.of(node) or ()]
+        for value in values:
+            for inner in walk(value) if value is not None else ():
+                if isinstance(inner, ast.Call) and inner is not self._origin:
+                    if self.model.names.dotted(inner.func) in _LISTING:
+                        return True
+                    if isinstance(inner.func, ast.Attribute) and inner.func.attr in ("iterdir", "rglob", "glob"):
+                        return True
+        return False
 
     def _numbers(self, call: ast.Call) -> bool:
         """Whether an `enumerate` gives its elements numbers that are kept in a mapping."""

@@ -8,7 +8,6 @@ from mlint.rule import Call, Context, Example, Finding, Node, Rule, Safety
 _WHAT = {
     "cut": "is cut into parts",
     "numbered": "gives out the numbers",
-    "paired": "is paired with another sequence",
     "drawn": "is shuffled or drawn from",
 }
 
@@ -102,6 +101,11 @@ class SetOrderUsedAsIds(Rule):
         Example(
             given="import torch",
             ok="def show(words):\n    for i, word in enumerate(set(words)):\n        print(i, word)",
+        ),
+        Example(
+            given="import numpy as np",
+            ok="def embed(words, model):\n    found = list(set(words))\n"
+            "    return dict(zip(found, model.encode(found)))",
         ),
         Example(given="import torch", ok="ids = list(set(range(10)))\nprint(ids[:3])"),
         Example(given="import torch", ok="def num(keys):\n    return list(set(int(k) for k in keys))[-1:]"),

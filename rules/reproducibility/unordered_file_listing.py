@@ -11,7 +11,7 @@ _PATHS = frozenset({"pathlib.Path", "pathlib.PosixPath", "pathlib.Path.cwd", "pa
 _WHAT = {
     "cut": "is cut into parts",
     "numbered": "gives out numbers",
-    "paired": "is paired with another sequence",
+    "paired": "is paired with another listing",
     "drawn": "is shuffled or split",
     "indexed": "numbers the samples of a data set",
 }
@@ -107,6 +107,11 @@ class UnorderedFileListing(Rule):
             given="import torch",
             ok="def parts(archive):\n    names = archive.glob('*')\n    return names[:3], names[3:]",
             note="not known to be a path",
+        ),
+        Example(
+            given="import glob\nimport numpy as np",
+            ok="def read(pattern):\n    files = glob.glob(pattern)\n    arrays = [np.load(f) for f in files]\n"
+            "    return dict(zip(files, arrays))",
         ),
         Example(
             given="import glob\nimport torch",
