@@ -102,9 +102,10 @@ class OneHotLoop(Rule):
         if new is not None and not obstacles and not lift.leftovers(nest):
             safety = Safety.UNSAFE if doubts else Safety.SAFE
             fix = ctx.fix(lambda: ctx.edits.replace_statements([node], new), safety, f"Replace the loop by `{new}`")
+        array = ctx.short(scattered.target.array)
         yield ctx.finding(
             node,
-            f"`{ctx.short(statement, 60)}` stores to one row of `{ctx.short(scattered.target.array)}` after the other",
+            f"`{ctx.short(statement, 60)}` stores to one element of `{array}` after the other",
             f"use `{new}`" if new is not None else "index with whole arrays",
             fix,
         )
