@@ -10,7 +10,7 @@ import ast
 from functools import cached_property
 
 from mlint.model.names import Binding, Names
-from mlint.model.tree import FunctionNode, Tree, walk
+from mlint.model.tree import CHILD_FIELDS, FUNCTIONS, FunctionNode, Tree, position, walk_blocks
 
 
 class Callers:
@@ -27,23 +27,47 @@ class Callers:
         """Calls by plain name, calls by the last attribute, and names and attributes that are read but not called."""
         plain: dict[str, list[ast.Call]] = {}
         methods: dict[str, list[ast.Call]] = {}
-        called: set[ast.AST] = set()
         names: dict[str, list[ast.Name]] = {}
         attributes: set[str] = set()
-        for node in walk(self.tree.module):
-            if isinstance(node, ast.Call):
+        wanted = {node.name for node in walk_blocks(self.tree.module.body) if isinstance(node, FUNCTIONS)}
+        # Written out, as the whole file is gone through: a call is met before its callee, which is then passed over.
+        stack: list[ast.AST] = [self.tree.module]
+        while stack:
+            node = stack.pop()
+            node_type = node.__class__
+            if node_type is ast.Call:
+                assert isinstance(node, ast.Call)
                 func = node.func
-                called.add(func)
+                stack += node.args
+                stack += [keyword.value for keyword in node.keywords]
                 if isinstance(func, ast.Name):
-                    plain.setdefault(func.id, []).append(node)
+                    if func.id in wanted:
+                        plain.setdefault(func.id, []).append(node)
                 elif isinstance(func, ast.Attribute):
-                    methods.setdefault(func.attr, []).append(node)
-            elif node in called:
+                    if func.attr in wanted:
+                        methods.setdefault(func.attr, []).append(node)
+                    stack.append(func.value)
+                else:
+                    stack.append(func)
                 continue
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                names.setdefault(node.id, []).append(node)
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                attributes.add(node.attr)
+            if node_type is ast.Name:
+                assert isinstance(node, ast.Name)
+                if node.id in wanted and isinstance(node.ctx, ast.Load):
+                    names.setdefault(node.id, []).append(node)
+                continue
+            if node_type is ast.Attribute:
+                assert isinstance(node, ast.Attribute)
+                if node.attr in wanted and isinstance(node.ctx, ast.Load):
+                    attributes.add(node.attr)
+            single, many = CHILD_FIELDS[node_type]
+            for name in single:
+                child = getattr(node, name)
+                if child is not None:
+                    stack.append(child)
+            for name in many:
+                stack += getattr(node, name)
+        for calls in (*plain.values(), *methods.values()):
+            calls.sort(key=position)
         return plain, methods, names, attributes
 
     def of(self, function: FunctionNode) -> list[ast.Call] | None:

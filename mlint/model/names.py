@@ -329,6 +329,8 @@ def _collect(scope: ast.AST, walrus: bool) -> Iterator[Binding]:
     while stack:
         node = stack.pop()
         node_type = node.__class__
+        if node_type in _PLAIN or (not walrus and node_type in _BINDLESS):
+            continue
         if node_type is ast.Assign:
             assert isinstance(node, ast.Assign)
             for target in node.targets:
@@ -395,8 +397,6 @@ def _collect(scope: ast.AST, walrus: bool) -> Iterator[Binding]:
         elif isinstance(node, ast.MatchMapping):
             if node.rest is not None:
                 yield Binding(node.rest, node, "match")
-        elif node_type in _PLAIN:
-            continue
         if walrus:
             stack.extend(reversed(children(node)))
         elif node_type is not ast.ExceptHandler:  # its block is one of those of its `try`
@@ -414,6 +414,8 @@ def _patterns(node: ast.AST) -> list[ast.AST]:
     return []
 
 
+_BINDLESS = frozenset({ast.Expr, ast.Return, ast.Raise, ast.Assert})
+"""Statements that bind nothing but by a walrus."""
 _PLAIN = frozenset({ast.Constant, ast.Name, ast.Pass, ast.Break, ast.Continue})
 
 
