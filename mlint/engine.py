@@ -105,6 +105,7 @@ class _Tables:
         self.imports = finished("import")
         self.nodes: dict[type, _Entries] = {getattr(ast, word): found for word, found in finished("node").items()}
         self.module: _Entries = finished("module").get("", ())
+        self.entries = tuple(entries)
         self.modules = {entry.libraries: _modules(entry.libraries) for entry in entries}
         modules = frozenset().union(*self.modules.values())
         # The bare word "ray" stands in every "array".
@@ -119,10 +120,16 @@ class _Tables:
         """Whether any rule can have something to say about a text."""
         return self.ungated or any(word in text for word in self.gate)
 
-    def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str]]:
-        """The nodes that some rule may want, with those rules, in the order of the file; and the imported modules."""
+    def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str], set[str]]:
+        """The nodes that some rule may want, with those rules, in the order of the file.
+
+        Besides them, what one walk can see on the way: the imported top-level modules, and all names that the file
+        binds anywhere.
+        """
         found: list[tuple[ast.AST, _Entries]] = []
         imported: set[str] = set()
+        bound: set[str] = set()
+        binders, store = _BINDERS, ast.Store
         calls, attributes, imports, nodes = self.calls, self.attributes, self.imports, self.nodes
         renamed: dict[str, str] = {}
         fields = CHILD_FIELDS
@@ -132,7 +139,11 @@ class _Tables:
         while stack:
             node = pop()
             node_type = node.__class__
-            if node_type is name_type or node_type is constant_type:
+            if node_type is name_type:
+                if node.ctx.__class__ is store:  # type: ignore[attr-defined]
+                    bound.add(node.id)  # type: ignore[attr-defined]
+                continue
+            if node_type is constant_type:
                 continue
             if node_type is call_type:
                 func = node.func  # type: ignore[attr-defined]
@@ -153,11 +164,18 @@ class _Tables:
                 assert isinstance(node, ast.ImportFrom)
                 if not node.level and node.module is not None:
                     imported.add(node.module.partition(".")[0])
+                bound.update(alias.asname or alias.name for alias in node.names)
                 self._imported(node, found, renamed)
                 continue
             elif node_type is ast.Import:
-                imported.update(alias.name.partition(".")[0] for alias in node.names)  # type: ignore[attr-defined]
+                for alias in node.names:  # type: ignore[attr-defined]
+                    imported.add(alias.name.partition(".")[0])
+                    bound.add(alias.asname or alias.name.partition(".")[0])
                 continue
+            elif node_type in binders:
+                name = getattr(node, binders[node_type])
+                if name is not None:
+                    bound.add(name)
             if node_type in nodes:
                 found.append((node, nodes[node_type]))
             single, many = fields[node_type]
@@ -173,7 +191,7 @@ class _Tables:
             found.sort(key=_place)
         if self.module:
             found.append((module, self.module))
-        return found, imported
+        return found, imported, bound
 
     def _imported(self, node: ast.ImportFrom, found: list[tuple[ast.AST, _Entries]], renamed: dict[str, str]) -> None:
         hits: list[RuleEntry] = []
@@ -198,6 +216,19 @@ class _Tables:
                 hit = self.attributes.get(renamed[node.id])
                 if hit is not None:
                     found.append((node, hit))
+
+
+_BINDERS: dict[type, str] = {
+    ast.FunctionDef: "name",
+    ast.AsyncFunctionDef: "name",
+    ast.ClassDef: "name",
+    ast.arg: "arg",
+    ast.ExceptHandler: "name",
+    ast.MatchAs: "name",
+    ast.MatchStar: "name",
+    ast.MatchMapping: "rest",
+}
+"""Node types that bind a name by themselves → the field with the name."""
 
 
 def _modules(libraries: tuple[str, ...]) -> frozenset[str]:
@@ -258,17 +289,23 @@ class Engine:
 
     def _run(self, source: Source, tree: ast.Module, tables: _Tables) -> Report:
         report = Report()
-        candidates, imported = tables.candidates(tree)
-        active = {libraries for libraries, modules in tables.modules.items() if not modules or modules & imported}
+        candidates, imported, bound = tables.candidates(tree)
+        text = source.text
+        active = {
+            entry.code
+            for entry in tables.entries
+            if (not entry.libraries or tables.modules[entry.libraries] & imported)
+            and (not entry.words or any(word in text for word in entry.words))
+        }
         if not candidates or not active:
             return report
-        context = self._context(source, tree)
+        context = self._context(source, tree, bound)
         failed: set[str] = set()
         seen: set[tuple[str, Location, Location, str]] = set()
         clock: Callable[[], float] | None = time.perf_counter if self.options.timing else None
         for node, entries in candidates:
             for entry in entries:
-                if entry.code in failed or entry.libraries not in active:
+                if entry.code not in active:
                     continue
                 started = clock() if clock is not None else 0.0
                 try:
@@ -279,6 +316,7 @@ class Engine:
                             report.findings.append(finding)
                 except Exception as error:  # a rule that raises costs that rule on that file
                     failed.add(entry.code)
+                    active.discard(entry.code)
                     report.errors.append(_internal_error(entry.code, source.path, error))
                 if clock is not None:
                     report.timings[entry.code] = report.timings.get(entry.code, 0.0) + clock() - started
@@ -288,7 +326,7 @@ class Engine:
         report.dependencies = tuple(sorted(context.model.dependencies))
         return report
 
-    def _context(self, source: Source, tree: ast.Module) -> Context:
+    def _context(self, source: Source, tree: ast.Module, bound: set[str]) -> Context:
         """The context of a file. The model and the rules' own modules are imported here: most files need neither."""
         from mlint.model.file import FileModel
         from mlint.rule.context import Context
@@ -305,7 +343,7 @@ class Engine:
                 Options(options.target_versions, options.root, options.seed, options.line_length),
             )
         project, versions, rule_options = self._surroundings
-        return Context(FileModel(source, tree, project), rule_options, versions)
+        return Context(FileModel(source, tree, project, bound), rule_options, versions)
 
     def _findings(self, entry: RuleEntry, node: ast.AST, context: Context) -> list[Finding]:
         rule = self._rules.get(entry.code)

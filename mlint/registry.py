@@ -25,7 +25,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _INSTALLED = os.path.join(_PACKAGE, "rules", "_index.json")
 _CHECKOUT = os.path.join(os.path.dirname(_PACKAGE), "rules")
 _GROUP = "mlint.rules"
-_FORMAT = 1
+_FORMAT = 2
 _DOCUMENTATION = "https://github.com/mlint/mlint/blob/main/docs/rules/"
 
 
@@ -43,6 +43,7 @@ class RuleEntry:
         module: where its class is; empty for the findings of the engine itself.
         channels: what it wants to be shown, see `mlint.rule.triggers`.
         path: the file of a project's own rule.
+        words: a file in which none of these stands is not looked at; empty for any file.
     """
 
     code: str
@@ -56,6 +57,7 @@ class RuleEntry:
     in_tests: bool
     channels: tuple[tuple[str, str], ...] = ()
     path: str = ""
+    words: tuple[str, ...] = ()
 
 
 ENGINE_ENTRIES = (
@@ -281,6 +283,7 @@ def _entry(rule: type[Rule], module: str, path: str = "") -> RuleEntry:
         in_tests=rule.speaks_in_tests(),
         channels=tuple(rule().channels()),
         path=path,
+        words=tuple(rule.words),
     )
 
 
@@ -301,14 +304,16 @@ def _unique(entries: Iterable[RuleEntry]) -> tuple[RuleEntry, ...]:
 def _to_json(entry: RuleEntry) -> list[Any]:
     return [
         entry.code, entry.name, entry.libraries, entry.default, entry.fix, entry.summary, entry.module,
-        entry.class_name, entry.in_tests, entry.channels,
+        entry.class_name, entry.in_tests, entry.channels, entry.words,
     ]  # fmt: skip
 
 
 def _from_json(item: list[Any]) -> RuleEntry:
-    code, name, libraries, default, fix, summary, module, class_name, in_tests, channels = item
+    code, name, libraries, default, fix, summary, module, class_name, in_tests, channels, words = item
     pairs = tuple((table, word) for table, word in channels)
-    return RuleEntry(code, name, tuple(libraries), default, fix, summary, module, class_name, in_tests, pairs)
+    return RuleEntry(
+        code, name, tuple(libraries), default, fix, summary, module, class_name, in_tests, pairs, words=tuple(words)
+    )
 
 
 def _python_files(folder: str) -> list[str]:

@@ -37,9 +37,13 @@ class FileModel:
         source: the file's text.
         module: its tree.
         project: the files around it, if they may be looked at.
+        bound: all names that the file binds anywhere, if somebody has collected them.
     """
 
-    def __init__(self, source: Source, module: ast.Module, project: Project | None = None) -> None:
+    def __init__(
+        self, source: Source, module: ast.Module, project: Project | None = None, bound: set[str] | None = None
+    ) -> None:
+        self._bound = bound
         self.source = source
         self.module = module
         self.project = project
@@ -54,7 +58,7 @@ class FileModel:
     @cached_property
     def names(self) -> Names:
         """Imports and scopes."""
-        return Names(self.tree, self.source.text)
+        return Names(self.tree, self.source.text, self._bound)
 
     @cached_property
     def reaching(self) -> Reaching:

@@ -75,6 +75,10 @@ BUILTINS = frozenset(
 )
 
 
+_STARRED = frozenset("sum min max any all abs round".split())
+"""Builtins that array libraries have under the same name."""
+
+
 def canonical(dotted: str) -> str:
     """The public name of an object for a name by which it can also be reached."""
     known = _EXACT.get(dotted)
@@ -144,8 +148,9 @@ class Binding:
 class Names:
     """The names of one file."""
 
-    def __init__(self, tree: Tree, text: str | None = None) -> None:
+    def __init__(self, tree: Tree, text: str | None = None, bound: set[str] | None = None) -> None:
         self.tree = tree
+        self._bound = bound if bound is None or "*" not in bound else None
         # Only a walrus binds inside an expression; most files have none, and their expressions are not looked into.
         self._walrus = text is None or ":=" in text
         self._bindings: dict[ast.AST, dict[str, list[Binding]]] = {}
@@ -202,8 +207,12 @@ class Names:
         return None
 
     def _name(self, node: ast.Name) -> str | None:
+        if self._bound is not None and node.id not in self._bound:
+            return node.id if node.id in BUILTINS else None
         found = self.lookup(node)
         if found is None:
+            if node.id in _STARRED and "*" in self.bindings(self.tree.module):
+                return None  # `from numpy import *` brings its own
             return node.id if node.id in BUILTINS else None
         scope, bindings = found
         return self.meaning(scope, node.id, bindings)

@@ -36,6 +36,8 @@ class Rule:
         in_tests: whether it speaks in tests and benchmarks; None for the default of its family.
         safety: the safety of its fixes, all that occur; empty for a rule that only reports.
         triggers: what it wants to be shown.
+        words: the rule has nothing to say about a file in which none of these texts stands; empty for any file. What
+            a rule needs besides its triggers (a training loop needs ``backward``) makes it cheap for all other files.
         version_guards: whether findings behind a version check or an ImportError are dropped.
         examples: see `Example`.
     """
@@ -47,6 +49,7 @@ class Rule:
     in_tests: ClassVar[bool | None] = None
     safety: ClassVar[Safety | tuple[Safety, ...]] = ()
     triggers: ClassVar[tuple[Trigger, ...]] = ()
+    words: ClassVar[tuple[str, ...]] = ()
     version_guards: ClassVar[bool] = True
     examples: ClassVar[tuple[Example, ...]] = ()
 

@@ -33,6 +33,7 @@ class BestWeightsAliased(Rule):
 
     code, name = "ML421", "best-weights-aliased"
     libraries = ("torch",)
+    words = ("state_dict",)
     safety = Safety.UNSAFE
     triggers = (Method("state_dict"),)
 

@@ -89,6 +89,7 @@ class SoftmaxBeforeCrossEntropy(Rule):
 
     code, name = "ML406", "softmax-before-cross-entropy"
     libraries = ("torch",)
+    words = ("softmax", "Softmax", "sigmoid", "Sigmoid")
     safety = Safety.UNSAFE
     triggers = (Call(*_FUNCTIONS, *_CLASSES),)
 
