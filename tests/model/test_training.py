@@ -181,3 +181,43 @@ def test_a_device_of_another_file(tmp_path) -> None:  # type: ignore[no-untyped-
     (tmp_path / "config.py").write_text("import torch\nDEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'\n")
     source = Source.from_bytes(b"from config import DEVICE\nmodel.to(DEVICE)\n", str(tmp_path / "train.py"))
     assert FileModel(source, source.parse(), Project()).training.uses_cuda
+
+
+@pytest.mark.parametrize(
+    ("code", "kept", "device"),
+    [
+        ("loss = F.mse_loss(net(x), y)\n    here(loss)", True, True),
+        ("loss = F.mse_loss(net(x), y)\n    here(loss * 2 + 1)", True, True),
+        ("loss = F.mse_loss(net(x), y)\n    here(loss.detach())", False, True),
+        ("loss = F.mse_loss(net(x), y)\n    here(loss.item())", False, False),
+        ("out = net(x)\n    F.mse_loss(out, y)\n    here(out)", True, True),
+        ("with torch.no_grad():\n        loss = F.mse_loss(net(x), y)\n    here(loss)", False, True),
+        ("here(torch.zeros(3))", False, False),
+        ("here(other)", False, False),
+    ],
+)
+def test_graphs_and_devices(code: str, kept: bool, device: bool) -> None:
+    model = model_of("import torch\nimport torch.nn.functional as F\nfor x, y in data:\n    " + code)
+    node = marked(model)
+    made = model.training.round(node)
+    assert model.training.on_graph(node, made) is kept
+    assert model.training.on_device(node, made) is device
+
+
+@pytest.mark.parametrize(
+    ("between", "expected"),
+    [("print(loss)", False), ("loss.item()", False), ("torch.sum(x)", False), ("mystery(x)", True), ("f(x)", True)],
+)
+def test_what_may_go_backward(between: str, expected: bool) -> None:
+    model = model_of(f"import torch\ndef f(x):\n    x.backward()\nhere(0)\n{between}\nthere(0)\n")
+    training = model.training
+    first, last = marked(model), marked(model, "there")
+    assert training.may_go_backward(first, last) is expected
+
+
+def test_what_feeds_a_loss_is_not_taken_for_a_backward() -> None:
+    model = model_of("import torch\nout = net(x)\nloss = criterion(out)\nthere(loss)\n")
+    last = marked(model, "there")
+    assert {ast.unparse(call) for call in model.training.feeding(last)} == {"net(x)", "criterion(out)"}
+    assert model.training.may_go_backward(None, last)
+    assert not model.training.may_go_backward(None, last, model.training.feeding(last))
