@@ -136,8 +136,9 @@ class FileModel:
         """
         if self.flow.main_guard() is not None:
             return True
-        if os.path.basename(self.source.path) == "__init__.py":
-            return False
+        folder, name = os.path.split(self.source.path)
+        if name == "__init__.py" or os.path.exists(os.path.join(folder, "__init__.py")):
+            return False  # a module of a package: what it calls at its top level, it calls when it is imported
         return any(
             isinstance(statement, (ast.For, ast.While))
             or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call))

@@ -103,6 +103,12 @@ class UnseededGenerator(Rule):
             ok="import numpy as np\n\ndef noise(n, rng=None):\n    rng = rng or np.random.default_rng()\n"
             "    return rng.random(n)\n\nprint(noise(3))"
         ),
+        Example(
+            ok="import random\nimport torch\n\nrng = random.Random()\nregister(rng)\n",
+            path="tools/noise.py",
+            files={"tools/__init__.py": ""},
+            note="a module of a package, though it calls something when it is imported",
+        ),
         Example(ok="import torch\ng = torch.Generator()\nprint(torch.rand(3, generator=g))"),
         Example(
             ok="import argparse\nimport numpy as np\nargs = argparse.ArgumentParser().parse_args()\n"
