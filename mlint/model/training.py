@@ -553,7 +553,9 @@ class Training:
 
     @cached_property
     def uses_cuda(self) -> bool:
-        """Whether the file, or a first-party file from which it imports its device, puts things on a CUDA device."""
+        """Whether the file, or a first-party file from which it imports its device, puts things on a CUDA device or on
+        the current `torch.accelerator`.
+        """
         if _CUDA_TEXT.search(self.model.source.text) is not None:
             if any(self._is_cuda(node) for node in walk(self.model.module)):
                 return True
@@ -563,7 +565,7 @@ class Training:
         if isinstance(node, ast.Constant):
             return isinstance(node.value, str) and _CUDA_DEVICE.fullmatch(node.value) is not None
         if isinstance(node, ast.Attribute):
-            return node.attr == "cuda"
+            return node.attr == "cuda" or self.model.names.dotted(node) == "torch.accelerator"
         return isinstance(node, ast.Call) and self.model.names.dotted(node.func) == "accelerate.Accelerator"
 
     def _device_files(self) -> Iterable[FileModel]:

@@ -40,7 +40,7 @@ class HostSyncInHotLoop(Rule):
 
     ## Known limits
     Only values that are proven to be computed by a model or a loss are reported, in files that put something on a
-    CUDA device. What decides whether to go on (`if not math.isfinite(loss.item()): raise`) is left alone, and so is
+    CUDA device or on `torch.accelerator`. What decides whether to go on (`if not math.isfinite(loss.item()): raise`) is left alone, and so is
     what stands under any condition, and the loops of reinforcement learning that need the value for the environment.
 
     ## References

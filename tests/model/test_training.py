@@ -168,6 +168,7 @@ def test_constructors_are_found_through_parameters_and_attributes() -> None:
         ("device = 'cuda:1'", True),
         ("model.cuda()", True),
         ("ok = torch.cuda.is_available()", True),
+        ("device = torch.accelerator.current_accelerator()", True),
         ("from accelerate import Accelerator\na = Accelerator()", True),
         ("device = 'cpu'  # not cuda", False),
         ("text = 'needs cuda'", False),
