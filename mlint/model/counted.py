@@ -68,6 +68,18 @@ class Nest:
         return frozenset[str]().union(*(axis.names for axis in self.axes))
 
 
+_LONGEST = 3
+_PLAIN = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.Expr, ast.For)
+
+
+def _is_plain(loop: ast.For) -> bool:
+    """Whether the innermost body is short and made of simple statements: a look that costs nothing, at every loop."""
+    body = loop.body
+    while len(body) == 1 and isinstance(body[0], ast.For):
+        body = body[0].body
+    return len(body) <= _LONGEST and all(isinstance(statement, _PLAIN) for statement in body)
+
+
 class Counted:
     """The counted loops of one file."""
 
@@ -82,6 +94,8 @@ class Counted:
         return self._nests[loop]
 
     def _nest(self, loop: ast.For) -> Nest | None:
+        if not _is_plain(loop):
+            return None
         axes: list[Axis] = []
         current = loop
         while True:

@@ -150,6 +150,7 @@ class Names:
 
     def __init__(self, tree: Tree, text: str | None = None, bound: set[str] | None = None) -> None:
         self.tree = tree
+        self.text = text
         self._bound = bound if bound is None or "*" not in bound else None
         # Only a walrus binds inside an expression; most files have none, and their expressions are not looked into.
         self._walrus = text is None or ":=" in text

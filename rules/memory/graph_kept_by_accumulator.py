@@ -41,7 +41,7 @@ class GraphKeptByAccumulator(Rule):
 
     code, name = "ML701", "graph-kept-by-accumulator"
     libraries = ("torch",)
-    words = ("backward",)
+    words = ("backward(",)
     safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Method("append"), Node(ast.AugAssign))
 

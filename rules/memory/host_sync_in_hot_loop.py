@@ -50,7 +50,7 @@ class HostSyncInHotLoop(Rule):
 
     code, name = "ML702", "host-sync-in-hot-loop"
     libraries = ("torch",)
-    words = ("backward",)
+    words = ("backward(",)
     safety = Safety.UNSAFE
     triggers = (Method(*sorted(READS)), Call(*sorted(CASTS), "print"), Call("torch.cuda.synchronize"))
 

@@ -57,12 +57,33 @@ class Made(NamedTuple):
     module: str = ""
 
 
-def _reach(made: ast.Call, ctx: Context) -> ast.AST:
-    """Where an object that is made here can be called: a local one in its function, an attribute in its class."""
+def _uses(made: ast.Call, ctx: Context) -> Iterator[ast.Call]:
+    """The calls of an object that is made here, by the name or the attribute that it is bound to."""
+    around = ctx.tree.parent(made)
+    if isinstance(around, ast.Call) and around.func is made:
+        yield around
+        return
+    if isinstance(around, (ast.Call, ast.keyword)):  # handed to a function, and called there by another name
+        for node in walk(ctx.model.module):
+            if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
+                if ctx.dotted(node.func) is None:
+                    yield node
+        return
     statement = ctx.tree.statement(made)
-    if isinstance(statement, ast.Assign) and all(isinstance(target, ast.Name) for target in statement.targets):
-        return ctx.tree.function(made) or ctx.model.module
-    return ctx.tree.class_of(made) or ctx.model.module
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    if not targets or statement.value is not made:  # type: ignore[attr-defined]
+        return
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    attributes = {target.attr for target in targets if isinstance(target, ast.Attribute)}
+    # A local name is called in its function, an attribute anywhere in the file.
+    reach = ctx.model.module if attributes else ctx.tree.function(made) or ctx.model.module
+    for node in walk(reach):
+        if isinstance(node, ast.Call):
+            func = node.func
+            if (isinstance(func, ast.Name) and func.id in names) or (
+                isinstance(func, ast.Attribute) and func.attr in attributes
+            ):
+                yield node
 
 
 class SoftmaxBeforeCrossEntropy(Rule):
@@ -89,7 +110,7 @@ class SoftmaxBeforeCrossEntropy(Rule):
 
     code, name = "ML406", "softmax-before-cross-entropy"
     libraries = ("torch",)
-    words = ("softmax", "Softmax", "sigmoid", "Sigmoid")
+    words = ("softmax", "Softmax", "sigmoid", "Sigmoid", "NLLLoss", "nll_loss")
     safety = Safety.UNSAFE
     triggers = (Call(*_FUNCTIONS, *_CLASSES),)
 
@@ -99,10 +120,8 @@ class SoftmaxBeforeCrossEntropy(Rule):
         if dotted in _FUNCTIONS:
             yield from self._loss(node, _FUNCTIONS[dotted], ctx)
             return
-        for call in walk(_reach(node, ctx)):  # the calls of the loss that is made here
-            if not isinstance(call, ast.Call) or not call.args or ctx.dotted(call.func) is not None:
-                continue
-            if isinstance(call.func, (ast.Name, ast.Attribute, ast.Call)) and ctx.kinds.of(call.func).name == dotted:
+        for call in _uses(node, ctx):
+            if call.args and ctx.kinds.of(call.func).name == dotted:
                 yield from self._loss(call, _CLASSES[dotted], ctx)
 
     def _loss(self, call: ast.Call, loss: str, ctx: Context) -> Iterator[Finding]:

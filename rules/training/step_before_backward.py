@@ -35,7 +35,7 @@ class StepBeforeBackward(Rule):
 
     code, name = "ML403", "step-before-backward"
     libraries = ("torch",)
-    words = ("backward",)
+    words = ("backward(",)
     in_tests = True
     safety = Safety.UNSAFE
     triggers = (Method("step"), Call("torch.nn.utils.clip_grad_norm_", "torch.nn.utils.clip_grad_value_"))

@@ -30,7 +30,7 @@ class ZeroGradBetweenBackwardAndStep(Rule):
 
     code, name = "ML402", "zero-grad-between-backward-and-step"
     libraries = ("torch",)
-    words = ("backward",)
+    words = ("backward(",)
     in_tests = True
     safety = Safety.UNSAFE
     triggers = (Method("zero_grad"),)

@@ -58,7 +58,7 @@ class ZeroGradMissing(Rule):
 
     code, name = "ML401", "zero-grad-missing"
     libraries = ("torch",)
-    words = ("backward",)
+    words = ("backward(",)
     safety = Safety.UNSAFE
     triggers = (Method("backward"), Call("torch.autograd.backward"))
 
