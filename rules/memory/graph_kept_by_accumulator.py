@@ -47,7 +47,7 @@ class GraphKeptByAccumulator(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         loop = ctx.flow.loop(node)
-        if loop is None or "backward" not in ctx.source.text:
+        if loop is None:
             return
         target: ast.expr
         if isinstance(node, ast.AugAssign):

@@ -40,8 +40,9 @@ class HostSyncInHotLoop(Rule):
 
     ## Known limits
     Only values that are proven to be computed by a model or a loss are reported, in files that put something on a
-    CUDA device or on `torch.accelerator`. What decides whether to go on (`if not math.isfinite(loss.item()): raise`) is left alone, and so is
-    what stands under any condition, and the loops of reinforcement learning that need the value for the environment.
+    CUDA device or on `torch.accelerator`. What decides whether to go on (`if not math.isfinite(loss.item()): raise`)
+    is left alone, and so is what stands under any condition, and the loops of reinforcement learning that need the
+    value for the environment.
 
     ## References
     - PyTorch performance tuning guide, "Avoid unnecessary CPU-GPU synchronization".
@@ -57,7 +58,7 @@ class HostSyncInHotLoop(Rule):
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
         loop = ctx.flow.loop(node)
-        if loop is None or "backward" not in ctx.source.text or not ctx.training.uses_cuda:
+        if loop is None or not ctx.training.uses_cuda:
             return
         made = ctx.training.round_of(loop)
         if not ctx.training.is_training(made) or self._interacts(loop, ctx) or self._seldom(node, loop, ctx):

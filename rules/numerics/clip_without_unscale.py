@@ -33,7 +33,7 @@ class ClipWithoutUnscale(Rule):
 
     code, name = "ML512", "clip-without-unscale"
     libraries = ("torch",)
-    words = ("GradScaler",)
+    words = ("scale(",)
     safety = Safety.UNSAFE
     triggers = (Call("torch.nn.utils.clip_grad_norm_", "torch.nn.utils.clip_grad_value_"),)
 

@@ -63,27 +63,32 @@ def _uses(made: ast.Call, ctx: Context) -> Iterator[ast.Call]:
     if isinstance(around, ast.Call) and around.func is made:
         yield around
         return
-    if isinstance(around, (ast.Call, ast.keyword)):  # handed to a function, and called there by another name
+    statement = ctx.tree.statement(made)
+    targets = statement.targets if isinstance(statement, ast.Assign) and statement.value is made else []
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    attributes = {target.attr for target in targets if isinstance(target, ast.Attribute)}
+    # A local name is called in its function, an attribute anywhere in the file.
+    reach = ctx.model.module if attributes else ctx.tree.function(made) or ctx.model.module
+    calls = [node for node in walk(reach) if isinstance(node, ast.Call)]
+    if isinstance(around, (ast.Call, ast.keyword)) or any(_hands_over(call, names) for call in calls):
+        # Handed to a function, it may be called there by another name.
         for node in walk(ctx.model.module):
             if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
                 if ctx.dotted(node.func) is None:
                     yield node
         return
-    statement = ctx.tree.statement(made)
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    if not targets or statement.value is not made:  # type: ignore[attr-defined]
-        return
-    names = {target.id for target in targets if isinstance(target, ast.Name)}
-    attributes = {target.attr for target in targets if isinstance(target, ast.Attribute)}
-    # A local name is called in its function, an attribute anywhere in the file.
-    reach = ctx.model.module if attributes else ctx.tree.function(made) or ctx.model.module
-    for node in walk(reach):
-        if isinstance(node, ast.Call):
-            func = node.func
-            if (isinstance(func, ast.Name) and func.id in names) or (
-                isinstance(func, ast.Attribute) and func.attr in attributes
-            ):
-                yield node
+    for call in calls:
+        func = call.func
+        if (isinstance(func, ast.Name) and func.id in names) or (
+            isinstance(func, ast.Attribute) and func.attr in attributes
+        ):
+            yield call
+
+
+def _hands_over(node: ast.Call, names: set[str]) -> bool:
+    """Whether a call is given one of some names."""
+    given = [*node.args, *(keyword.value for keyword in node.keywords)]
+    return any(isinstance(argument, ast.Name) and argument.id in names for argument in given)
 
 
 class SoftmaxBeforeCrossEntropy(Rule):
@@ -110,7 +115,7 @@ class SoftmaxBeforeCrossEntropy(Rule):
 
     code, name = "ML406", "softmax-before-cross-entropy"
     libraries = ("torch",)
-    words = ("softmax", "Softmax", "sigmoid", "Sigmoid", "NLLLoss", "nll_loss")
+    words = ("softmax", "Softmax", "sigmoid", "Sigmoid", "expit", "NLLLoss", "nll_loss")
     safety = Safety.UNSAFE
     triggers = (Call(*_FUNCTIONS, *_CLASSES),)
 
@@ -291,6 +296,30 @@ def train(model, criterion, loader):
 train(Net(), nn.CrossEntropyLoss(), loader)
 """,
             note="the softmax is in the model, the loss is a parameter",
+        ),
+        Example(
+            bad="""
+from torch import nn
+
+def step(net, criterion, x, y):
+    return criterion(net(x).softmax(1), y)
+
+def main(net, loader):
+    criterion = nn.CrossEntropyLoss()
+    for x, y in loader:
+        step(net, criterion, x, y)
+""",
+            good="""
+from torch import nn
+
+def step(net, criterion, x, y):
+    return criterion(net(x), y)
+
+def main(net, loader):
+    criterion = nn.CrossEntropyLoss()
+    for x, y in loader:
+        step(net, criterion, x, y)
+""",
         ),
         Example(
             bad="""
