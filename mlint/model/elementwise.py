@@ -418,12 +418,19 @@ class Elementwise:
             if isinstance(node.op, ast.Not):
                 raise NotElementwise("`not` asks for the truth of one value")
             lifted.operations += 1
-            return self._visit(node.operand, axes, lifted, gather)
+            dtype = self._visit(node.operand, axes, lifted, gather)
+            if dtype == "bool" and not isinstance(node.op, ast.Invert):
+                lifted.doubts.append("NumPy has no sign for truth values")
+                return None
+            return dtype
         if isinstance(node, ast.Compare):
             if len(node.ops) != 1 or isinstance(node.ops[0], (ast.Is, ast.IsNot, ast.In, ast.NotIn)):
                 raise NotElementwise("the comparison asks for the truth of one value")
             lifted.operations += 1
             dtype = self._combined(node.left, node.comparators[0], None, axes, lifted, gather)
+            if dtype in dtypes.COUNTED:
+                lifted.doubts.append("a comparison of counters is Python's, that of arrays NumPy's")
+                return None
             return None if dtype is None else "bool"
         if isinstance(node, ast.Call):
             return self._call(node, axes, lifted, gather)

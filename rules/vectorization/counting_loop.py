@@ -71,6 +71,15 @@ class CountingLoop(Rule):
             equal="acc",
             safety="safe",
         ),
+        Example(
+            given=COUNTS + "half = np.zeros(7, dtype=np.float16)\n",
+            targets={"numpy": "2.1"},
+            bad="for j in k:\n    half[j] += 0.1",
+            good="np.add.at(half, k, 0.1)",
+            equal="half.shape",
+            safety="unsafe",
+            note="the number is float64 in the call and float16 in the loop",
+        ),
         Example(given=COUNTS, ok="bins = [0] * 7\nfor i in range(100):\n    bins[k[i]] += 1"),
         Example(given=COUNTS, ok="bins = {}\nfor i in range(100):\n    bins[k[i]] += 1"),
         Example(given=COUNTS, ok="for i in range(100):\n    acc[k[i]] += acc[0] * w[i]", note="reads what it changes"),
@@ -100,6 +109,8 @@ class CountingLoop(Rule):
             return
         if scattered.counted:
             return
+        if (value.dtype or "~").startswith("~") and scattered.target.dtype not in ("int64", "float64"):
+            doubts.append("`ufunc.at` makes an array of a Python number, which then takes part in the promotion")
         text, index = ctx.substituted(value.node, value.replacements), ctx.scattered_index(scattered)
         at = ctx.names.spell(f"numpy.{_UFUNCS[type(op)]}", node)[0] + ".at"
         new = None
