@@ -17,6 +17,7 @@ from mlint.model.lengths import Lengths
 from mlint.model.names import Names
 from mlint.model.randomness import Randomness
 from mlint.model.reaching import Reaching
+from mlint.model.rowloop import RowLoops
 from mlint.model.splits import Splits
 from mlint.model.training import Training
 from mlint.model.tree import Tree, walk
@@ -118,6 +119,11 @@ class FileModel:
     def handles(self) -> Handles:
         """Files and archives in use."""
         return Handles(self.tree, self.names, self.reaching, self.kinds)
+
+    @cached_property
+    def row_loops(self) -> RowLoops:
+        """Loops over the rows of frames."""
+        return RowLoops(self)
 
     @cached_property
     def splits(self) -> Splits:

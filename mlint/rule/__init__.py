@@ -31,6 +31,8 @@ from mlint.model.kinds import (
     TRANSFORMER,
     Kind,
 )
+from mlint.model.rowloop import RowLoop, takes_only_columns
+from mlint.model.rowloop import find as find_row_loop
 from mlint.model.training import Action, Round
 from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
 from mlint.pattern import Match, Pattern, Template
@@ -98,6 +100,7 @@ __all__ = [
     "Read",
     "Reference",
     "Round",
+    "RowLoop",
     "Rule",
     "Safety",
     "Scattered",
@@ -108,7 +111,9 @@ __all__ = [
     "Use",
     "arms",
     "column_name",
+    "find_row_loop",
     "reader",
+    "takes_only_columns",
     "walk",
     "walk_scope",
     "walk_statements",

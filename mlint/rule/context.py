@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlint.model.names import Names
     from mlint.model.randomness import Randomness
     from mlint.model.reaching import Reaching
+    from mlint.model.rowloop import RowLoops
     from mlint.model.splits import Splits
     from mlint.model.training import Training
     from mlint.model.tree import Tree
@@ -119,6 +120,11 @@ class Context:
     def handles(self) -> Handles:
         """Files and archives in use."""
         return self.model.handles
+
+    @property
+    def row_loops(self) -> RowLoops:
+        """Loops over the rows of frames."""
+        return self.model.row_loops
 
     @property
     def splits(self) -> Splits:
