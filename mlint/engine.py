@@ -207,15 +207,32 @@ class _Tables:
 
     def _renamed(self, module: ast.Module, renamed: Mapping[str, str], found: list[tuple[ast.AST, _Entries]]) -> None:
         """Uses of names that an import gave them: `from torch import load as read`; `autocast` uncalled."""
-        for node in ast.walk(module):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                original = renamed.get(node.func.id)
-                if original is not None and original != node.func.id and original in self.calls:
-                    found.append((node, self.calls[original]))
-            if isinstance(node, ast.Name) and node.id in renamed and isinstance(node.ctx, ast.Load):
-                hit = self.attributes.get(renamed[node.id])
+        calls = {local: self.calls[name] for local, name in renamed.items() if local != name and name in self.calls}
+        reads = {local: self.attributes[name] for local, name in renamed.items() if name in self.attributes}
+        fields = CHILD_FIELDS
+        name_type, call_type, constant_type, load = ast.Name, ast.Call, ast.Constant, ast.Load
+        stack: list[ast.AST] = [module]
+        while stack:
+            node = stack.pop()
+            node_type = node.__class__
+            if node_type is constant_type:
+                continue
+            if node_type is name_type:
+                hit = reads.get(node.id)  # type: ignore[attr-defined]
+                if hit is not None and node.ctx.__class__ is load:  # type: ignore[attr-defined]
+                    found.append((node, hit))
+                continue
+            if node_type is call_type and node.func.__class__ is name_type:  # type: ignore[attr-defined]
+                hit = calls.get(node.func.id)  # type: ignore[attr-defined]
                 if hit is not None:
                     found.append((node, hit))
+            single, many = fields[node_type]
+            for name in single:
+                child = getattr(node, name)
+                if child is not None:
+                    stack.append(child)
+            for name in many:
+                stack += getattr(node, name)
 
 
 _BINDERS: dict[type, str] = {

@@ -173,12 +173,16 @@ class Randomness:
         self._known[function] = _NOTHING  # recursion adds nothing
         use = _NOTHING
         backward = step = False
-        for node in walk_scope(function):
-            if isinstance(node, ast.Call):
-                use |= self.of_call(node)
-                if isinstance(node.func, ast.Attribute):
-                    backward = backward or node.func.attr in ("backward", "manual_backward")
-                    step = step or node.func.attr == "step"
+        calls = [node for node in walk_scope(function) if isinstance(node, ast.Call)]
+        for call in calls:
+            use |= self.direct(call)
+            if isinstance(call.func, ast.Attribute):
+                backward = backward or call.func.attr in ("backward", "manual_backward")
+                step = step or call.func.attr == "step"
+        for call in calls:
+            if use.unknown or use.seeds >= _ALL:
+                break  # whatever the functions that it calls draw is seeded
+            use |= self.of_call(call)
         if backward and step:
             use |= Use(trains=True)
         if isinstance(function, ast.Module):

@@ -10,6 +10,9 @@ ARRAYS = NUMPY + "a = np.random.normal(size=100)\nk = np.random.randint(0, 9, si
 TORCH = "import torch\nt = torch.rand(100)\n"
 _SHORT = 8
 
+# Expressions that are no arrays whatever they are made of: most arguments of `sum` and `any` are generators.
+_NO_ARRAYS = (ast.Starred, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.List, ast.Tuple, ast.Constant)
+
 
 class BuiltinReductionOverArray(Rule):
     """Python's `sum`, `max`, `min`, `any` and `all` take an array apart element by element.
@@ -93,7 +96,7 @@ class BuiltinReductionOverArray(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
-        if len(node.args) != 1 or node.keywords or isinstance(node.args[0], ast.Starred):
+        if len(node.args) != 1 or node.keywords or isinstance(node.args[0], _NO_ARRAYS):
             return
         array, name = node.args[0], ctx.dotted(node.func)
         kind = ctx.kinds.of(array)
