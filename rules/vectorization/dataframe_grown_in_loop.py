@@ -67,17 +67,26 @@ class DataframeGrownInLoop(Rule):
         if grown is None:
             return
         text = ast.dump(ast.parse(ctx.text(grown), mode="eval").body)
-        loop = _loop(statement, text, node, ctx)
-        if loop is None:
-            return
+        others = _siblings(statement, node, grown, ctx)
+        loop = _loop([statement, *others], text, node, ctx)
+        if loop is None or any(other.lineno < statement.lineno for other in others):
+            return  # one finding for one frame
         fix = None
         if isinstance(grown, ast.Name) and not loop.orelse:
-            fix = self._fix(node, statement, grown.id, loop, ctx)
+            fix = self._fix(node, statement, others, grown.id, loop, ctx)
         message = f"`{ctx.short(grown)}` is copied as a whole in every round to add to it"
         advice = "collect the pieces in a list, and call `concat` once after the loop"
         yield ctx.finding(statement, message, advice, fix)
 
-    def _fix(self, node: ast.Call, statement: ast.Assign, name: str, loop: LoopNode, ctx: Context) -> Fix | None:
+    def _fix(
+        self,
+        node: ast.Call,
+        statement: ast.Assign,
+        others: list[ast.Assign],
+        name: str,
+        loop: LoopNode,
+        ctx: Context,
+    ) -> Fix | None:
         row = ctx.dotted(node.func) == "len"
         parts = next((n for n in ("rows" if row else "parts", f"{name}_parts") if ctx.names.is_free(n, loop)), None)
         bindings = ctx.names.bindings(ctx.tree.scope(statement)).get(name, [])
@@ -85,18 +94,16 @@ class DataframeGrownInLoop(Rule):
             return None
         dotted = "cudf.concat" if ctx.dotted(node.func) == "cudf.concat" else "pandas.concat"
         frame = dotted.replace("concat", "DataFrame")
+        calls = [other.value for other in others if isinstance(other.value, ast.Call)]
         if row:
             if not isinstance(statement.value, (ast.List, ast.Tuple, ast.Dict)):
                 return None
             added = f"{parts}.append({ctx.text(statement.value)})"
         elif ctx.dotted(node.func) in _CONCAT:
-            pieces = node.args[0]
-            assert isinstance(pieces, (ast.List, ast.Tuple))
-            if not (isinstance(pieces.elts[0], ast.Name) and pieces.elts[0].id == name):
+            texts = [_appended(call, name, parts, ctx) for call in (node, *calls)]
+            if any(text is None for text in texts):
                 return None
-            others = ", ".join(ctx.text(piece) for piece in pieces.elts[1:])
-            single = len(pieces.elts) == 2 and not isinstance(pieces.elts[1], ast.Starred)
-            added = f"{parts}.append({others})" if single else f"{parts}.extend([{others}])"
+            added = str(texts[0])
         else:
             piece = node.args[0]
             kind = ctx.kinds.of(piece)
@@ -117,12 +124,16 @@ class DataframeGrownInLoop(Rule):
                 last = f"{name} = {concat}([{name}, {made}({parts}, columns={name}.columns)], ignore_index=True)"
             else:
                 rest = [ctx.text(argument) for argument in node.args[1:] if ctx.dotted(node.func) in _CONCAT]
-                rest += [f"{k.arg}={ctx.text(k.value)}" for k in node.keywords]
+                rest += [ctx.text(keyword) for keyword in node.keywords]
                 first = f"{parts} = [{name}]"
                 last = f"{name} = {concat}({', '.join([parts, *rest])})"
             edits = [
                 ctx.edits.insert_before(loop, first),
                 ctx.edits.replace_statements([statement], added.replace("FRAME", made)),
+                *(
+                    ctx.edits.replace_statements([o], str(_appended(c, name, parts, ctx)))
+                    for o, c in zip(others, calls)
+                ),
                 ctx.edits.insert_after(loop, last),
             ]
             return [*edits, *imports, *(edit for edit in more if edit not in imports)]
@@ -168,6 +179,18 @@ class DataframeGrownInLoop(Rule):
             "out = pd.concat([out, pd.DataFrame(rows, columns=out.columns)], ignore_index=True)\n",
             equal="out['v'].tolist(), len(out)",
             close=True,
+        ),
+        Example(
+            given=FRAME,
+            bad=(
+                "out = df\nfor k in range(4):\n    if k % 2:\n        out = pd.concat([out, df.head(k)])\n"
+                "    else:\n        out = pd.concat([out, df.tail(2), df.head(1)])\n"
+            ),
+            good=(
+                "out = df\nparts = [out]\nfor k in range(4):\n    if k % 2:\n        parts.append(df.head(k))\n"
+                "    else:\n        parts.extend([df.tail(2), df.head(1)])\nout = pd.concat(parts)\n"
+            ),
+            equal="out",
         ),
         Example(
             given=FRAME,
@@ -245,15 +268,42 @@ def _row_added(statement: ast.Assign, size: ast.Call, ctx: Context) -> ast.expr 
     return place.value if ctx.text(measured) == ctx.text(place.value) else None
 
 
-def _loop(statement: ast.Assign, grown: str, node: ast.Call, ctx: Context) -> LoopNode | None:
+def _appended(call: ast.Call, name: str, parts: str, ctx: Context) -> str | None:
+    """What stands in place of ``name = concat([name, …])``."""
+    pieces = call.args[0]
+    if not isinstance(pieces, (ast.List, ast.Tuple)) or ctx.text(pieces.elts[0]) != name:
+        return None
+    others = ", ".join(ctx.text(piece) for piece in pieces.elts[1:])
+    single = len(pieces.elts) == 2 and not isinstance(pieces.elts[1], ast.Starred)
+    return f"{parts}.append({others})" if single else f"{parts}.extend([{others}])"
+
+
+def _siblings(statement: ast.Assign, node: ast.Call, grown: ast.expr, ctx: Context) -> list[ast.Assign]:
+    """The other statements of the loops that add to the same frame in the same way."""
+    loops = list(ctx.tree.loops(statement))
+    if not loops or ctx.dotted(node.func) not in _CONCAT:
+        return []
+    how = [ast.dump(keyword) for keyword in node.keywords]
+    found = []
+    for other in walk(loops[-1]):
+        if isinstance(other, ast.Assign) and other is not statement and isinstance(other.value, ast.Call):
+            call = other.value
+            same = ctx.dotted(call.func) == ctx.dotted(node.func) and [ast.dump(k) for k in call.keywords] == how
+            if same and len(other.targets) == 1 and ctx.text(other.targets[0]) == ctx.text(grown):
+                if len(call.args) == len(node.args) == 1 and _joins(call, other.targets[0], ctx):
+                    found.append(other)
+    return found
+
+
+def _loop(statements: list[ast.Assign], grown: str, node: ast.Call, ctx: Context) -> LoopNode | None:
     """The outermost loop that does nothing else with what grows; None where it does even in the innermost."""
-    inside = set(walk(statement))
+    inside = {inner for statement in statements for inner in walk(statement)}
     mentions = sum(_matches(inner, grown) for inner in inside)
     row = ctx.dotted(node.func) == "len"
-    if mentions > 2 and not row:
+    if mentions > 2 * len(statements) and not row:
         return None
     found = None
-    for loop in ctx.tree.loops(statement):
+    for loop in ctx.tree.loops(statements[0]):
         stored = {n.id for n in walk(loop) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
         given = [keyword.value for keyword in node.keywords]
         if any(isinstance(n, ast.Name) and n.id in stored for value in given for n in walk(value)):
