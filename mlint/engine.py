@@ -8,6 +8,7 @@ The cost of a file therefore depends on how much of it matches, not on how many 
 from __future__ import annotations
 
 import ast
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,57 @@ class EngineOptions:
 _Entries = tuple[RuleEntry, ...]
 
 
+class _Active:
+    """The rules that are on, and which of them a file is worth showing to."""
+
+    def __init__(self, entries: Sequence[RuleEntry]) -> None:
+        self.entries = tuple(entries)
+        self.modules = {entry.libraries: _modules(entry.libraries) for entry in entries}
+        names: frozenset[str] = frozenset().union(*self.modules.values())
+        # The bare word "ray" stands in every "array".
+        self.words = tuple(
+            sorted(w for name in names for w in ((f"import {name}", f"from {name}") if name == "ray" else (name,)))
+        )
+        self.ungated = any(not entry.libraries for entry in entries)
+        self._known = names
+        self._needed = tuple({word for entry in entries for word in entry.words})
+        self._tables: dict[tuple[frozenset[str], frozenset[str]], _Tables] = {}
+
+    def passes(self, text: str) -> bool:
+        """Whether any rule can have something to say about a text."""
+        return self.ungated or any(word in text for word in self.words)
+
+    def tables(self, text: str, imported: set[str]) -> _Tables:
+        """The triggers of the rules for a file that imports some top-level modules."""
+        key = (self._known & imported, frozenset(word for word in self._needed if word in text))
+        found = self._tables.get(key)
+        if found is None:
+            modules, words = key
+            found = self._tables[key] = _Tables(
+                [
+                    entry
+                    for entry in self.entries
+                    if (not entry.libraries or self.modules[entry.libraries] & modules)
+                    and (not entry.words or not words.isdisjoint(entry.words))
+                ]
+            )
+        return found
+
+
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+([^#;\n]+))", re.MULTILINE)
+
+
+def _imports(text: str) -> set[str]:
+    """The top-level modules that lines of a text seem to import: a guess, which the walk confirms."""
+    found: set[str] = set()
+    for module, listed in _IMPORT.findall(text):
+        if module:
+            found.add(module)
+        else:
+            found.update(part.split()[0].partition(".")[0] for part in listed.split(",") if part.split())
+    return found
+
+
 class _Tables:
     """The triggers of a set of rules, by what they are looked up with."""
 
@@ -100,25 +152,13 @@ class _Tables:
         def finished(table: str) -> dict[str, _Entries]:
             return {word: tuple(found) for word, found in collected.get(table, {}).items()}
 
+        self.entries = tuple(entries)
+        self.codes = frozenset(entry.code for entry in entries)
         self.calls = finished("call")
         self.attributes = finished("attribute")
         self.imports = finished("import")
         self.nodes: dict[type, _Entries] = {getattr(ast, word): found for word, found in finished("node").items()}
         self.module: _Entries = finished("module").get("", ())
-        self.entries = tuple(entries)
-        self.modules = {entry.libraries: _modules(entry.libraries) for entry in entries}
-        modules = frozenset().union(*self.modules.values())
-        # The bare word "ray" stands in every "array".
-        self.gate = tuple(
-            sorted(
-                word for name in modules for word in ({f"import {name}", f"from {name}"} if name == "ray" else {name})
-            )
-        )
-        self.ungated = any(not entry.libraries for entry in entries)
-
-    def passes(self, text: str) -> bool:
-        """Whether any rule can have something to say about a text."""
-        return self.ungated or any(word in text for word in self.gate)
 
     def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str], set[str]]:
         """The nodes that some rule may want, with those rules, in the order of the file.
@@ -267,7 +307,7 @@ class Engine:
     def __init__(self, index: Index, *, options: EngineOptions | None = None) -> None:
         self.index = index
         self.options = options if options is not None else EngineOptions()
-        self._tables: dict[frozenset[str], _Tables] = {}
+        self._active: dict[frozenset[str], _Active] = {}
         self._rules: dict[str, Rule] = {}
         self._surroundings: tuple[Project | None, Versions, Options] | None = None
 
@@ -288,11 +328,11 @@ class Engine:
             explicit: the file was named by the user; it is parsed, and syntax errors are reported, even where no rule
                 can have anything to say about it.
         """
-        tables = self._tables.get(codes)
-        if tables is None:
-            active = [entry for entry in self.index.entries if entry.code in codes]
-            tables = self._tables[codes] = _Tables([entry for entry in active if entry.class_name])
-        relevant = tables.passes(source.text)
+        active = self._active.get(codes)
+        if active is None:
+            entries = [entry for entry in self.index.entries if entry.code in codes and entry.class_name]
+            active = self._active[codes] = _Active(entries)
+        relevant = active.passes(source.text)
         if not relevant and not explicit:
             return Report()
         if tree is None:
@@ -302,19 +342,20 @@ class Engine:
                 return Report([_syntax_error(source, error)] if "ML000" in codes else [])
         if not relevant:
             return Report()
-        return self._run(source, tree, tables)
+        return self._run(source, tree, active)
 
-    def _run(self, source: Source, tree: ast.Module, tables: _Tables) -> Report:
+    def _run(self, source: Source, tree: ast.Module, active: _Active) -> Report:
         report = Report()
+        guess = _imports(source.text)
+        tables = active.tables(source.text, guess)
+        if not tables.entries:
+            return report
         candidates, imported, bound = tables.candidates(tree)
-        text = source.text
-        active = {
-            entry.code
-            for entry in tables.entries
-            if (not entry.libraries or tables.modules[entry.libraries] & imported)
-            and (not entry.words or any(word in text for word in entry.words))
-        }
-        if not candidates or not active:
+        known = active.tables(source.text, imported)
+        meant = known.codes
+        if not meant <= tables.codes:  # an import that does not begin its line
+            candidates, _, bound = known.candidates(tree)
+        if not candidates or not meant:
             return report
         context = self._context(source, tree, bound)
         failed: set[str] = set()
@@ -322,7 +363,7 @@ class Engine:
         clock: Callable[[], float] | None = time.perf_counter if self.options.timing else None
         for node, entries in candidates:
             for entry in entries:
-                if entry.code not in active:
+                if entry.code not in meant or entry.code in failed:
                     continue
                 started = clock() if clock is not None else 0.0
                 try:
@@ -333,7 +374,6 @@ class Engine:
                             report.findings.append(finding)
                 except Exception as error:  # a rule that raises costs that rule on that file
                     failed.add(entry.code)
-                    active.discard(entry.code)
                     report.errors.append(_internal_error(entry.code, source.path, error))
                 if clock is not None:
                     report.timings[entry.code] = report.timings.get(entry.code, 0.0) + clock() - started

@@ -660,7 +660,7 @@ class Kinds:
             if not arguments:
                 continue
             receiver = arguments[0].arg
-            for inner in walk_scope(statement):
+            for inner in walk_blocks(statement.body, own=True):
                 if isinstance(inner, ast.Assign):
                     for target in inner.targets:
                         if _is_attribute_of(target, receiver):

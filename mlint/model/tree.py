@@ -127,12 +127,21 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
             stack += found
 
 
-def walk_blocks(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """All statements in some blocks, at any depth, in source order; expressions are not looked into."""
-    for statement in statements:
+def walk_blocks(statements: list[ast.stmt], *, own: bool = False) -> Iterator[ast.stmt]:
+    """All statements in some blocks, at any depth, in source order; expressions are not looked into.
+
+    Args:
+        statements: a block.
+        own: leave out the insides of nested functions and classes.
+    """
+    stack = statements[::-1]
+    while stack:
+        statement = stack.pop()
         yield statement
-        for block in suites(statement):
-            yield from walk_blocks(block)
+        if _BLOCKS[statement.__class__] and not (own and statement.__class__ in _INNER_SCOPES):
+            blocks = list(suites(statement))
+            for block in reversed(blocks):
+                stack += block[::-1]
 
 
 def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
@@ -183,16 +192,28 @@ def first_line(statement: ast.stmt) -> int:
     return min(statement.lineno, decorators[0].lineno) if decorators else statement.lineno
 
 
+class _Blocks(dict[type, tuple[str, ...]]):
+    """Node type → its fields that hold blocks of statements, or handlers and cases, which do."""
+
+    def __missing__(self, key: type) -> tuple[str, ...]:
+        fields = getattr(key, "_fields", ())
+        many = CHILD_FIELDS[key][1]
+        made = self[key] = tuple(name for name in (*_SUITES, "handlers", "cases") if name in fields and name in many)
+        return made
+
+
+_BLOCKS = _Blocks()
+
+
 def suites(statement: ast.AST) -> Iterator[list[ast.stmt]]:
     """The lists of statements directly inside a statement (also of its handlers and match cases)."""
-    for name in _SUITES:
-        block = getattr(statement, name, None)
-        if isinstance(block, list) and block:
-            yield block
-    for handler in getattr(statement, "handlers", ()):
-        yield handler.body
-    for case in getattr(statement, "cases", ()):
-        yield case.body
+    for name in _BLOCKS[statement.__class__]:
+        found = getattr(statement, name)
+        if name in ("handlers", "cases"):
+            for part in found:
+                yield part.body
+        elif found:
+            yield found
 
 
 def position(node: ast.AST) -> tuple[int, int]:
