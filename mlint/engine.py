@@ -8,14 +8,13 @@ The cost of a file therefore depends on how much of it matches, not on how many 
 from __future__ import annotations
 
 import ast
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlint.finding import Finding, Location
-from mlint.model.tree import CHILD_FIELDS, position
+from mlint.model.tree import CHILD_FIELDS, position, walk_blocks
 from mlint.registry import Index, RuleEntry, load_rule
 from mlint.source import Source, SourceError
 
@@ -126,17 +125,15 @@ class _Active:
         return found
 
 
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+([^#;\n]+))", re.MULTILINE)
-
-
-def _imports(text: str) -> set[str]:
-    """The top-level modules that lines of a text seem to import: a guess, which the walk confirms."""
+def _imports(module: ast.Module) -> set[str]:
+    """The top-level modules that are imported at the top level of a file: a guess at all of them, which the walk checks."""
     found: set[str] = set()
-    for module, listed in _IMPORT.findall(text):
-        if module:
-            found.add(module)
-        else:
-            found.update(part.split()[0].partition(".")[0] for part in listed.split(",") if part.split())
+    for statement in walk_blocks(module.body, own=True):
+        if isinstance(statement, ast.ImportFrom):
+            if not statement.level and statement.module is not None:
+                found.add(statement.module.partition(".")[0])
+        elif isinstance(statement, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in statement.names)
     return found
 
 
@@ -346,14 +343,11 @@ class Engine:
 
     def _run(self, source: Source, tree: ast.Module, active: _Active) -> Report:
         report = Report()
-        guess = _imports(source.text)
-        tables = active.tables(source.text, guess)
-        if not tables.entries:
-            return report
+        tables = active.tables(source.text, _imports(tree))
         candidates, imported, bound = tables.candidates(tree)
         known = active.tables(source.text, imported)
         meant = known.codes
-        if not meant <= tables.codes:  # an import that does not begin its line
+        if not meant <= tables.codes:  # imported in a function only
             candidates, _, bound = known.candidates(tree)
         if not candidates or not meant:
             return report

@@ -20,7 +20,7 @@ from mlint.model.kinds import NDARRAY
 from mlint.model.lengths import Base
 from mlint.model.libraries.numpy_ import UFUNCS
 from mlint.model.names import Binding
-from mlint.model.tree import walk
+from mlint.model.tree import children, walk
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -167,6 +167,10 @@ class Scattered:
     counted: bool
 
 
+_SCALAR_FUNCTIONS = frozenset({"abs", "min", "max", "float", "int", "bool", "round", "pow", "sum", "len"})
+_ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.Subscript, ast.Tuple, ast.Slice, ast.IfExp)
+
+
 class Elementwise:
     """Lifts the loops of one file.
 
@@ -180,6 +184,24 @@ class Elementwise:
         self.scalars_as_arrays = scalars_as_arrays
 
     # Around the loop
+
+    def plausible(self, node: ast.expr) -> bool:
+        """Whether an expression has only parts that could be array code: a quick look, before kinds are inferred."""
+        stack: list[ast.AST] = [node]
+        while stack:
+            part = stack.pop()
+            if isinstance(part, ast.Call):
+                dotted = self.model.names.dotted(part.func)
+                if dotted is None or not (
+                    dotted in _SCALAR_FUNCTIONS or dotted.startswith(("numpy.", "math.", "scipy."))
+                ):
+                    return False
+                stack += part.args
+            elif isinstance(part, _ARITHMETIC):
+                stack += children(part)
+            elif not isinstance(part, (ast.Name, ast.Constant, ast.Attribute)):
+                return False
+        return True
 
     def nest(self, loop: ast.For) -> Nest | None:
         """The nest of loops over array elements that begins here, where array code could stand.

@@ -36,6 +36,7 @@ class SchedulerBeforeOptimizer(Rule):
 
     code, name = "ML404", "scheduler-before-optimizer"
     libraries = ("torch",)
+    words = ("lr_scheduler",)
     in_tests = True
     safety = Safety.UNSAFE
     triggers = (Method("step"),)

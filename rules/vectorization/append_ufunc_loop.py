@@ -123,7 +123,9 @@ class AppendUfuncLoop(Rule):
 
     def _comprehension(self, node: ast.ListComp, ctx: Context) -> Iterator[Finding]:
         generator = node.generators[0]
-        if len(node.generators) != 1 or generator.ifs or generator.is_async:
+        if len(node.generators) != 1 or generator.ifs or generator.is_async or isinstance(node.elt, ast.Name):
+            return
+        if not ctx.elementwise.plausible(node.elt):
             return
         axis = ctx.model.counted.axis(generator.target, generator.iter)
         if axis is None or axis.short or ctx.flow.compiled(node):

@@ -106,6 +106,8 @@ class BooleanReductionLoop(Rule):
             condition = generators[0].ifs[0]
         elif generators[0].ifs:
             return
+        if not ctx.elementwise.plausible(condition):
+            return
         axis = ctx.model.counted.axis(generators[0].target, generators[0].iter)
         if axis is None or axis.short or ctx.flow.compiled(node):
             return
