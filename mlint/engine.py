@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlint.finding import Finding, Location
-from mlint.model.tree import CHILD_FIELDS, position, walk_blocks
+from mlint.model.tree import CHILD_FIELDS, Bound, position, walk_blocks
 from mlint.registry import Index, RuleEntry, load_rule
 from mlint.source import Source, SourceError
 
@@ -108,9 +108,13 @@ class _Active:
         """Whether any rule can have something to say about a text."""
         return self.ungated or any(word in text for word in self.words)
 
-    def tables(self, text: str, imported: set[str]) -> _Tables:
-        """The triggers of the rules for a file that imports some top-level modules."""
-        key = (self._known & imported, frozenset(word for word in self._needed if word in text))
+    def present(self, text: str) -> frozenset[str]:
+        """Which of the words that rules need stand in a text."""
+        return frozenset(word for word in self._needed if word in text)
+
+    def tables(self, present: frozenset[str], imported: set[str]) -> _Tables:
+        """The triggers of the rules for a file with some of the words that imports some top-level modules."""
+        key = (self._known & imported, present)
         found = self._tables.get(key)
         if found is None:
             modules, words = key
@@ -126,7 +130,7 @@ class _Active:
 
 
 def _imports(module: ast.Module) -> set[str]:
-    """The top-level modules that are imported at the top level of a file: a guess at all of them, which the walk checks."""
+    """What is imported at the top level of a file: a guess at all that it imports, which the walk checks."""
     found: set[str] = set()
     for statement in walk_blocks(module.body, own=True):
         if isinstance(statement, ast.ImportFrom):
@@ -157,7 +161,7 @@ class _Tables:
         self.nodes: dict[type, _Entries] = {getattr(ast, word): found for word, found in finished("node").items()}
         self.module: _Entries = finished("module").get("", ())
 
-    def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str], set[str]]:
+    def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str], Bound]:
         """The nodes that some rule may want, with those rules, in the order of the file.
 
         Besides them, what one walk can see on the way: the imported top-level modules, and all names that the file
@@ -166,6 +170,7 @@ class _Tables:
         found: list[tuple[ast.AST, _Entries]] = []
         imported: set[str] = set()
         bound: set[str] = set()
+        again: set[str] = set()
         binders, store = _BINDERS, ast.Store
         calls, attributes, imports, nodes = self.calls, self.attributes, self.imports, self.nodes
         renamed: dict[str, str] = {}
@@ -178,7 +183,8 @@ class _Tables:
             node_type = node.__class__
             if node_type is name_type:
                 if node.ctx.__class__ is store:  # type: ignore[attr-defined]
-                    bound.add(node.id)  # type: ignore[attr-defined]
+                    name = node.id  # type: ignore[attr-defined]
+                    (again if name in bound else bound).add(name)
                 continue
             if node_type is constant_type:
                 continue
@@ -201,18 +207,21 @@ class _Tables:
                 assert isinstance(node, ast.ImportFrom)
                 if not node.level and node.module is not None:
                     imported.add(node.module.partition(".")[0])
-                bound.update(alias.asname or alias.name for alias in node.names)
+                for alias in node.names:
+                    name = alias.asname or alias.name
+                    (again if name in bound else bound).add(name)
                 self._imported(node, found, renamed)
                 continue
             elif node_type is ast.Import:
                 for alias in node.names:  # type: ignore[attr-defined]
                     imported.add(alias.name.partition(".")[0])
-                    bound.add(alias.asname or alias.name.partition(".")[0])
+                    name = alias.asname or alias.name.partition(".")[0]
+                    (again if name in bound else bound).add(name)
                 continue
             elif node_type in binders:
                 name = getattr(node, binders[node_type])
                 if name is not None:
-                    bound.add(name)
+                    (again if name in bound else bound).add(name)
             if node_type in nodes:
                 found.append((node, nodes[node_type]))
             single, many = fields[node_type]
@@ -228,7 +237,7 @@ class _Tables:
             found.sort(key=_place)
         if self.module:
             found.append((module, self.module))
-        return found, imported, bound
+        return found, imported, Bound(bound, again)
 
     def _imported(self, node: ast.ImportFrom, found: list[tuple[ast.AST, _Entries]], renamed: dict[str, str]) -> None:
         hits: list[RuleEntry] = []
@@ -343,9 +352,10 @@ class Engine:
 
     def _run(self, source: Source, tree: ast.Module, active: _Active) -> Report:
         report = Report()
-        tables = active.tables(source.text, _imports(tree))
+        present = active.present(source.text)
+        tables = active.tables(present, _imports(tree))
         candidates, imported, bound = tables.candidates(tree)
-        known = active.tables(source.text, imported)
+        known = active.tables(present, imported)
         meant = known.codes
         if not meant <= tables.codes:  # imported in a function only
             candidates, _, bound = known.candidates(tree)
@@ -377,7 +387,7 @@ class Engine:
         report.dependencies = tuple(sorted(context.model.dependencies))
         return report
 
-    def _context(self, source: Source, tree: ast.Module, bound: set[str]) -> Context:
+    def _context(self, source: Source, tree: ast.Module, bound: Bound) -> Context:
         """The context of a file. The model and the rules' own modules are imported here: most files need neither."""
         from mlint.model.file import FileModel
         from mlint.rule.context import Context

@@ -20,7 +20,7 @@ from mlint.model.reaching import Reaching
 from mlint.model.rowloop import RowLoops
 from mlint.model.splits import Splits
 from mlint.model.training import Training
-from mlint.model.tree import Tree, walk
+from mlint.model.tree import Bound, Tree, walk
 
 if TYPE_CHECKING:
     from mlint.model.jax_keys import JaxKeys
@@ -42,7 +42,7 @@ class FileModel:
     """
 
     def __init__(
-        self, source: Source, module: ast.Module, project: Project | None = None, bound: set[str] | None = None
+        self, source: Source, module: ast.Module, project: Project | None = None, bound: Bound | None = None
     ) -> None:
         self._bound = bound
         self.source = source

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, Tree, children, suites, walk
+from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, Bound, Tree, children, suites, walk
 
 # Where a library keeps an object is not always the name that people know it by.
 _PREFIXES = (
@@ -148,10 +148,10 @@ class Binding:
 class Names:
     """The names of one file."""
 
-    def __init__(self, tree: Tree, text: str | None = None, bound: set[str] | None = None) -> None:
+    def __init__(self, tree: Tree, text: str | None = None, bound: Bound | None = None) -> None:
         self.tree = tree
         self.text = text
-        self._bound = bound if bound is None or "*" not in bound else None
+        self._bound = bound if bound is None or "*" not in bound.names else None
         # Only a walrus binds inside an expression; most files have none, and their expressions are not looked into.
         self._walrus = text is None or ":=" in text
         self._bindings: dict[ast.AST, dict[str, list[Binding]]] = {}
@@ -208,8 +208,13 @@ class Names:
         return None
 
     def _name(self, node: ast.Name) -> str | None:
-        if self._bound is not None and node.id not in self._bound:
-            return node.id if node.id in BUILTINS else None
+        if self._bound is not None:
+            if node.id not in self._bound.names:
+                return node.id if node.id in BUILTINS else None
+            if node.id not in self._bound.again:
+                bindings = self.bindings(self.tree.module).get(node.id)
+                if bindings is not None:  # the only binding in the file: no scope can come in between
+                    return self.meaning(self.tree.module, node.id, bindings)
         found = self.lookup(node)
         if found is None:
             if node.id in _STARRED and "*" in self.bindings(self.tree.module):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -219,6 +220,19 @@ def suites(statement: ast.AST) -> Iterator[list[ast.stmt]]:
 def position(node: ast.AST) -> tuple[int, int]:
     """Line and column, for ordering nodes as they stand in the file."""
     return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The names that a file binds anywhere, as one walk sees them.
+
+    Attributes:
+        names: all of them.
+        again: those that are bound more than once.
+    """
+
+    names: set[str]
+    again: set[str]
 
 
 class Tree:
