@@ -92,9 +92,10 @@ def _source(call: ast.Call, model: FileModel) -> tuple[str, ast.expr | None]:
         if kind.known and not kind.is_a(DATAFRAME, "cudf.DataFrame"):
             return "", None
         return (func.attr, func.value) if func.attr in ("iterrows", "itertuples") else ("", None)
-    if len(call.args) != 1 or call.keywords:
+    counted = call.args[1:] if len(call.args) == 2 and _is_zero(call.args[0]) else call.args
+    if len(counted) != 1 or call.keywords:
         return "", None
-    size = call.args[0]
+    size = counted[0]
     if isinstance(size, ast.Call) and model.names.dotted(size.func) == "len" and len(size.args) == 1:
         frame: ast.expr | None = size.args[0]
         if isinstance(frame, ast.Attribute) and frame.attr == "index":
@@ -523,6 +524,10 @@ def _is_any_column(parent: ast.AST, node: ast.Name) -> bool:
 
 def _is(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
+
+
+def _is_zero(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value == 0
 
 
 def _is_label(node: ast.AST) -> bool:

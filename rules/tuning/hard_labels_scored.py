@@ -150,6 +150,17 @@ class HardLabelsScored(Rule):
             ),
         ),
         Example(
+            given=FITTED + "from sklearn.model_selection import GridSearchCV\n",
+            bad=(
+                "search = GridSearchCV(estimator=RandomForestClassifier(), param_grid={}).fit(X, y)\n"
+                "best = search.best_estimator_\nlabels = best.predict(X)\nauc = roc_auc_score(y, labels)"
+            ),
+            good=(
+                "search = GridSearchCV(estimator=RandomForestClassifier(), param_grid={}).fit(X, y)\n"
+                "best = search.best_estimator_\nlabels = best.predict_proba(X)[:, 1]\nauc = roc_auc_score(y, labels)"
+            ),
+        ),
+        Example(
             given="import xgboost as xgb\nfrom sklearn import metrics",
             bad=(
                 "class Trainer:\n    def __init__(self):\n        self.model = xgb.XGBClassifier()\n\n"
@@ -220,6 +231,12 @@ def _predicted(given: ast.expr, ctx: Context) -> tuple[ast.Call | None, ast.Assi
 
 def _classifier(model: ast.expr, ctx: Context, depth: int) -> str | None:
     """The class of a classifier that an expression surely is, also inside a pipeline or a search."""
+    if isinstance(model, ast.Name) and not ctx.kinds.of(model).known:
+        bindings = ctx.reaching.of(model) or []
+        if len(bindings) == 1 and bindings[0].how == "assign" and isinstance(bindings[0].value, ast.Attribute):
+            model = bindings[0].value  # best = search.best_estimator_
+    if isinstance(model, ast.Attribute) and model.attr == "best_estimator_":
+        model = model.value
     name = ctx.kinds.of(model).name
     root, last = name.partition(".")[0], name.rpartition(".")[2]
     if root not in ("sklearn", "xgboost", "lightgbm", "catboost", "cuml", "imblearn", "dask_ml") or depth > 4:

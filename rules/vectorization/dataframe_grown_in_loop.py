@@ -60,7 +60,9 @@ class DataframeGrownInLoop(Rule):
         target = statement.targets[0]
         if ctx.dotted(node.func) == "len":
             grown = _row_added(statement, node, ctx)
-        elif isinstance(target, (ast.Name, ast.Attribute)) and statement.value is node:
+        elif isinstance(target, (ast.Name, ast.Attribute)) and (
+            statement.value is node or _renumbered(statement.value, node)
+        ):
             grown = target if _joins(node, target, ctx) else None
         else:
             return
@@ -127,6 +129,8 @@ class DataframeGrownInLoop(Rule):
                 rest += [ctx.text(keyword) for keyword in node.keywords]
                 first = f"{parts} = [{name}]"
                 last = f"{name} = {concat}({', '.join([parts, *rest])})"
+                if statement.value is not node:
+                    last += ".reset_index(drop=True)"
             edits = [
                 ctx.edits.insert_before(loop, first),
                 ctx.edits.replace_statements([statement], added.replace("FRAME", made)),
@@ -195,6 +199,16 @@ class DataframeGrownInLoop(Rule):
         Example(
             given=FRAME,
             bad=(
+                "out = pd.DataFrame()\nfor k in range(3):\n"
+                "    out = pd.concat([out, df.head(k)]).reset_index(drop=True)\n"
+            ),
+            good="out = pd.DataFrame()\nparts = [out]\nfor k in range(3):\n    parts.append(df.head(k))\n"
+            "out = pd.concat(parts).reset_index(drop=True)\n",
+            equal="out",
+        ),
+        Example(
+            given=FRAME,
+            bad=(
                 "class Log:\n    def __init__(self):\n        self.table = pd.DataFrame()\n\n"
                 "    def fill(self, rows):\n"
                 "        for row in rows:\n            self.table = pd.concat([self.table, row])\n"
@@ -252,6 +266,16 @@ def _joins(node: ast.Call, target: ast.expr, ctx: Context) -> bool:
         return ctx.is_a(receiver, DATAFRAME)
     before = [binding for binding in ctx.reaching.of(receiver) or () if binding.value is not node]
     return bool(before) and all(ctx.kinds.binding(binding).is_a(DATAFRAME) for binding in before)
+
+
+def _renumbered(value: ast.expr, node: ast.Call) -> bool:
+    """Whether an expression is ``concat(…).reset_index(drop=True)``: what is done again after the loop."""
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.value is node):
+        return False
+    if value.func.attr != "reset_index" or value.args or [keyword.arg for keyword in value.keywords] != ["drop"]:
+        return False
+    drop = value.keywords[0].value
+    return isinstance(drop, ast.Constant) and drop.value is True
 
 
 def _row_added(statement: ast.Assign, size: ast.Call, ctx: Context) -> ast.expr | None:

@@ -21,6 +21,8 @@ HEAD = "import pandas as pd\ndf = pd.read_csv('d.csv')\n"
         ("for t in df.itertuples():\n    pass", ("itertuples", None, "t", False)),
         ("for i in range(len(df)):\n    pass", ("range", "i", None, False)),
         ("for i in range(df.shape[0]):\n    pass", ("range", "i", None, False)),
+        ("for i in range(0, len(df)):\n    pass", ("range", "i", None, False)),
+        ("for i in range(1, len(df)):\n    pass", None),
         ("x = [r['a'] for _, r in df.iterrows()]", ("iterrows", "_", "r", False)),
         ("for i in range(len(names)):\n    pass", None),
         ("rows = df.iterrows()", None),
