@@ -1,7 +1,11 @@
-"""Loading and saving: files left open, and pickles that may run code."""
+"""Loading and saving: files left open, a pickle that may run code, and names that NumPy has removed.
+
+    python checkpoint.py [WEIGHTS]
+"""
 
 import json
 import os
+import sys
 import tempfile
 
 import numpy as np
@@ -9,7 +13,6 @@ import torch
 
 folder = tempfile.mkdtemp()
 settings_path = os.path.join(folder, "settings.json")
-weights_path = os.path.join(folder, "weights.pt")
 
 out = open(settings_path, "w")
 json.dump({"width": 8}, out)
@@ -17,8 +20,15 @@ out.close()
 
 settings = json.load(open(settings_path))  # never closed
 model = torch.nn.Linear(settings["width"], 2)
-torch.save(model.state_dict(), weights_path)
-model.load_state_dict(torch.load(weights_path))
+
+
+def restore(path):
+    """Load weights that somebody has sent us."""
+    model.load_state_dict(torch.load(path))
+
+
+if len(sys.argv) > 1:
+    restore(sys.argv[1])
 
 mask = np.ones(8, dtype=np.bool)
 codes = np.array([1, 2, 3]).astype(np.int)

@@ -40,9 +40,23 @@ class AppendUfuncLoop(Rule):
         ),
         Example(
             given=ARRAYS,
-            bad="out = []\nfor i in range(len(a)):\n    out.append(a[i] - b[i])\nout = np.array(out)",
-            good="out = a - b\nout = np.array(out)",
+            bad="out = []\nfor i in range(len(a)):\n    out.append(a[i] - b[i])\nout = np.array(out)\nprint(out.sum())",
+            good="out = a - b\nprint(out.sum())",
             equal="out",
+            safety="safe",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="rows = []\nfor x in a:\n    rows.append(np.exp(x))\nresult = np.asarray(rows)",
+            good="result = np.exp(a)",
+            equal="result",
+            safety="safe",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="rows = []\nfor x in a:\n    rows.append(np.exp(x))\nprint(1)\nresult = np.asarray(rows).sum()",
+            good="rows = np.exp(a)\nprint(1)\nresult = np.asarray(rows).sum()",
+            equal="result",
             safety="safe",
         ),
         Example(
@@ -176,7 +190,11 @@ class AppendUfuncLoop(Rule):
         if not _computes(lifted):
             return
         text = ctx.substituted(value, lifted.replacements)
-        uses = ctx.flow.uses_after(name.id, node)
+        uses = [
+            use
+            for use in ctx.flow.uses_after(name.id, node)
+            if any(binding.node is start for binding in ctx.reaching.of(use) or ())
+        ]
         safety = _safety(lifted)
         as_array = len(uses) == 1 and self._made_array(uses[0], ctx)
         if as_array:
@@ -184,14 +202,23 @@ class AppendUfuncLoop(Rule):
             if lifted.dtype != "float64" and not (length is not None and length.base is None):
                 safety = Safety.UNSAFE
         new = f"{name.id} = {text}" if as_array else f"{name.id} = list({text})"
+        replaced: list[ast.stmt] = [node]
+        made = ctx.tree.statement(uses[0]) if as_array else None
+        if (
+            isinstance(made, ast.Assign)
+            and made.value is ctx.tree.parent(uses[0])
+            and made in ctx.tree.following(node)[:1]
+        ):
+            new = " = ".join([*(ctx.text(target) for target in made.targets), str(text)])
+            replaced.append(made)
         fix = None
         if text is not None and not lifted.obstacles and not ctx.elementwise.leftovers(nest):
 
             def build() -> list[Edit]:
                 block = ctx.tree.block(node)
                 if block[block.index(node) - 1] is start:
-                    return [ctx.edits.replace_statements([start, node], new)]
-                return [*ctx.edits.delete([start]), ctx.edits.replace_statements([node], new)]
+                    return [ctx.edits.replace_statements([start, *replaced], new)]
+                return [*ctx.edits.delete([start]), ctx.edits.replace_statements(replaced, new)]
 
             fix = ctx.fix(build, safety, f"Replace the loop by `{new}`")
         yield ctx.finding(node, self._message(lifted, ctx), f"use `{new}`" if text is not None else "", fix)
