@@ -127,6 +127,14 @@ class AppendUfuncLoop(Rule):
         Example(given=ARRAYS, ok="y = [a * s for s in (1, 2, 3)]", note="whole arrays"),
         Example(given="import numpy as np\nimport torch\nt = torch.rand(9)\n", ok="y = [x * 2 for x in t]"),
         Example(given=ARRAYS, ok="y = [(x, x * 2) for x in a]"),
+        Example(
+            given="import numpy as np\nn = 1000\na = np.random.normal(size=n)\nb = np.random.normal(size=n)\n",
+            bad="out = []\nfor x in a:\n    out.append(np.exp(-x))\nout = np.array(out)",
+            good="out = np.exp(-a)",
+            equal="out",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:

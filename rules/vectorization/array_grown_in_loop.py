@@ -144,6 +144,20 @@ class ArrayGrownInLoop(Rule):
         Example(given=TORCH, ok="x = chunks[0]\nfor c in chunks:\n    x = torch.cat([x, c]).relu()"),
         Example(given=TORCH, ok="for c in chunks:\n    c = torch.cat([c, c])\n    print(c)"),
         Example(given=RNG, ok="x = rows[0]\nfor i, r in enumerate(rows):\n    x = np.append(x[:3], r)"),
+        Example(
+            given="import numpy as np\nn = 1000\na = np.random.normal(size=n)\nb = np.random.normal(size=n)\n",
+            bad="out = np.zeros(0)\nfor i in range(n):\n    out = np.concatenate([out, a[i : i + 1]])",
+            good=(
+                "out = np.zeros(0)\n"
+                "out_parts = [out]\n"
+                "for i in range(n):\n"
+                "    out_parts.append(a[i : i + 1])\n"
+                "out = np.concatenate(out_parts)"
+            ),
+            equal="out",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:

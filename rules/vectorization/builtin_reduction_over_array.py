@@ -92,6 +92,14 @@ class BuiltinReductionOverArray(Rule):
         Example(given=ARRAYS, ok="def max(x):\n    return x\nm = max(a)"),
         Example(given=NUMPY, ok="def total(x):\n    return sum(x)"),
         Example(given=TORCH, ok="def f(losses: list[torch.Tensor]):\n    return sum(losses)"),
+        Example(
+            given="import numpy as np\nn = 1000\na = np.random.normal(size=n)\nb = np.random.normal(size=n)\n",
+            bad="total = sum(a)",
+            good="total = a.sum()",
+            equal="total",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:

@@ -89,6 +89,14 @@ class CountingLoop(Rule):
         Example(
             given="import torch\nk = torch.randint(7, (9,))\nc = torch.zeros(7)\n", ok="for j in k:\n    c[j] += 1"
         ),
+        Example(
+            given="import numpy as np\nn = 1000\nk = np.random.randint(0, 50, size=n)\n",
+            bad="counts = np.zeros(50)\nfor i in range(n):\n    counts[k[i]] += 1",
+            good="counts = np.zeros(50)\nnp.add.at(counts, k, 1)",
+            equal="counts",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:

@@ -102,6 +102,14 @@ class CumulativeLoop(Rule):
         Example(
             given=ARRAYS, ok="s = np.zeros(3)\nM = np.zeros((50, 3))\nfor i in range(50):\n    s += a[i]\n    M[i] = s"
         ),
+        Example(
+            given="import numpy as np\nn = 1000\na = np.random.normal(size=n)\nb = np.random.normal(size=n)\n",
+            bad="out = np.zeros(n)\ntotal = 0.0\nfor i in range(n):\n    total += a[i]\n    out[i] = total",
+            good="out = np.zeros(n)\ntotal = 0.0\nout[:] = np.cumsum(a)",
+            equal="out",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:

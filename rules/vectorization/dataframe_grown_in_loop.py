@@ -242,6 +242,20 @@ class DataframeGrownInLoop(Rule):
             "        out.to_csv('x.csv')\n",
             note="kept on disk as it grows",
         ),
+        Example(
+            given="import numpy as np\nimport pandas as pd\nn = 1000\n",
+            bad="df = pd.DataFrame({'i': [0]})\nfor i in range(n):\n    df = pd.concat([df, pd.DataFrame({'i': [i]})])",
+            good=(
+                "df = pd.DataFrame({'i': [0]})\n"
+                "parts = [df]\n"
+                "for i in range(n):\n"
+                "    parts.append(pd.DataFrame({'i': [i]}))\n"
+                "df = pd.concat(parts)"
+            ),
+            equal="df",
+            close=True,
+            bench=True,
+        ),
     )
 
 

@@ -262,6 +262,14 @@ class ElementwiseStoreLoop(Rule):
             note="a matrix product",
         ),
         Example(given=ARRAYS, ok="out = np.zeros(100)\nfor i in range(100):\n    out[i] = a[i] if a[i] > 0 else 0.0"),
+        Example(
+            given="import numpy as np\nn = 1000\na = np.random.normal(size=n)\nb = np.random.normal(size=n)\n",
+            bad="out = np.empty(n)\nfor i in range(n):\n    out[i] = a[i] * 2 + np.sin(b[i])",
+            good="out = np.empty(n)\nout[:] = a * 2 + np.sin(b)",
+            equal="out",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:

@@ -82,6 +82,14 @@ class GatherScatterLoop(Rule):
         Example(given=ARRAYS, ok="def f(data):\n    for i in range(100):\n        out[i] = data[order[i]]"),
         Example(given=ARRAYS, ok="for i in range(100):\n    if order[i] >= 0:\n        out[i] = a[order[i]]"),
         Example(given=ARRAYS, ok="parent = np.arange(100)\nfor i in order:\n    parent[i] = parent[parent[i]]"),
+        Example(
+            given="import numpy as np\nn = 1000\na = np.random.normal(size=n)\nk = np.random.randint(0, n, size=n)\n",
+            bad="out = np.empty(n)\nfor i in range(n):\n    out[i] = a[k[i]]",
+            good="out = np.empty(n)\nout[:] = a[k]",
+            equal="out",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:

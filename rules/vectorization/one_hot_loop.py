@@ -70,6 +70,14 @@ class OneHotLoop(Rule):
         Example(given=LABELS, ok="for i in range(60):\n    out[i, i % 5] = 1"),
         Example(given=LABELS, ok="counts = {}\nfor i in range(60):\n    counts[i, y[i]] = 1"),
         Example(given=LABELS, ok="def f(labels):\n    for i in range(60):\n        out[i, labels[i]] = 1"),
+        Example(
+            given="import numpy as np\nn = 1000\ny = np.random.randint(0, 10, size=n)\n",
+            bad="out = np.zeros((n, 10))\nfor i in range(n):\n    out[i, y[i]] = 1",
+            good="out = np.zeros((n, 10))\nout[np.arange(n), y] = 1",
+            equal="out",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:

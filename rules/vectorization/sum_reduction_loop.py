@@ -127,6 +127,14 @@ class SumReductionLoop(Rule):
         Example(given="import torch\nimport numpy as np\nt = torch.rand(50)\n", ok="s = 0.0\nfor x in t:\n    s += x"),
         Example(given=ARRAYS, ok="s = np.zeros(3)\nfor x in a:\n    s += x", note="the total is an array"),
         Example(given=ARRAYS, ok="s = 0\nfor i in range(20):\n    for j in range(20):\n        s += a[i]"),
+        Example(
+            given="import numpy as np\nn = 1000\na = np.random.normal(size=n)\nb = np.random.normal(size=n)\n",
+            bad="total = 0.0\nfor x in a:\n    total += x * x",
+            good="total = 0.0\ntotal += np.sum(a * a)",
+            equal="total",
+            close=True,
+            bench=True,
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
