@@ -108,7 +108,6 @@ class IndexLoopOverDataframe(Rule):
             good="total = (df['a'] * df['b']).sum(skipna=False)\n",
             equal="total",
             close=True,
-            bench=True,
         ),
         Example(
             given=FRAME + "total = 1.0\n",
@@ -242,6 +241,20 @@ class IndexLoopOverDataframe(Rule):
         Example(given=FRAME, ok="x = [1, 2, 3]\nt = 0\nfor i in range(len(x)):\n    t += x[i]\n"),
         Example(
             given=FRAME, ok="out = []\nfor _, r in df.iterrows():\n    out.append(r)\n", note="whole rows are kept"
+        ),
+        Example(
+            given=(
+                "import numpy as np\n"
+                "import pandas as pd\n"
+                "n = 1000\n"
+                "df = pd.DataFrame({'price': np.random.rand(n), 'quantity': np.random.rand(n)})\n"
+                ""
+            ),
+            bad="total = 0.0\nfor _, row in df.iterrows():\n    total += row['price']",
+            good="total = df['price'].sum(skipna=False)",
+            equal="total",
+            close=True,
+            bench=True,
         ),
     )
 

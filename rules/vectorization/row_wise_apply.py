@@ -104,7 +104,6 @@ class RowWiseApply(Rule):
             bad="df['c'] = df.apply(lambda row: row['a'] * row['b'], axis=1)",
             good="df['c'] = df['a'] * df['b']",
             equal="df",
-            bench=True,
         ),
         Example(
             given=FRAME,
@@ -191,6 +190,20 @@ class RowWiseApply(Rule):
         Example(
             given=FRAME,
             ok="def show(row):\n    print(row['a'])\n    return row['a']\n\ndf['c'] = df.apply(show, axis=1)",
+        ),
+        Example(
+            given=(
+                "import numpy as np\n"
+                "import pandas as pd\n"
+                "n = 1000\n"
+                "df = pd.DataFrame({'price': np.random.rand(n), 'quantity': np.random.rand(n)})\n"
+                ""
+            ),
+            bad="df['revenue'] = df.apply(lambda row: row['price'] * row['quantity'], axis=1)",
+            good="df['revenue'] = df['price'] * df['quantity']",
+            equal="df",
+            close=True,
+            bench=True,
         ),
     )
 
