@@ -36,7 +36,11 @@ _COMPILERS = frozenset(
     "torch.compile torch.jit.script torch.jit.trace torch.vmap torch.func.vmap tensorflow.function equinox.filter_jit "
     "triton.jit cython.compile taichi.kernel taichi.func flax.nnx.jit".split()
 )
-_VERSION_WORDS = re.compile(r"version|hasattr|is_\w+_available|compat", re.IGNORECASE)
+_VERSION_WORDS = re.compile(
+    r"version|hasattr|is_\w+_available|compat|(?:greater|less)_(?:equal|than)|_(?:ge|gt|le|lt|gte|lte)_?v?\d|"
+    r"(?:torch|tensorflow|tf|keras|numpy|np|pandas|pd|sklearn|jax|xgboost|xgb|lightgbm|lgb)_?v?\d",
+    re.IGNORECASE,
+)
 _EVERY_N = re.compile(
     r"log|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|wandb|writer|every", re.IGNORECASE
 )

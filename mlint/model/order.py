@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from mlint.model.randomness import NUMPY, PYTHON, TORCH
 from mlint.model.tree import walk, walk_scope
 
 if TYPE_CHECKING:
@@ -116,7 +117,16 @@ class Order:
             return PAIRED if self._paired(parent, node) else None
         if dotted == "enumerate":
             return NUMBERED if self._numbers(parent) else None
-        return DRAWN if dotted in _DRAWING else None
+        return DRAWN if dotted in _DRAWING and self._repeats(parent, dotted) else None
+
+    def _repeats(self, call: ast.Call, dotted: str) -> bool:
+        """Whether a draw may come out the same in each run; a program that never seeds draws anew in any order."""
+        given = {keyword.arg: keyword.value for keyword in call.keywords}
+        for name in (None, "random_state", "generator"):
+            if name in given and not (isinstance(given[name], ast.Constant) and given[name].value is None):
+                return True
+        generator = PYTHON if dotted.startswith("random.") else TORCH if dotted.startswith("torch.") else NUMPY
+        return not self.model.is_script or self.model.randomness.seeded(generator, call)
 
     def _paired(self, call: ast.Call, node: ast.expr) -> bool:
         """Whether `zip` puts a listing beside another one: a sequence made from the first has its order."""

@@ -44,6 +44,8 @@ class CudaAmpNamespace(Rule):
         module, _, name = (ctx.dotted(node) or "").rpartition(".")
         if module not in DEVICES or ctx.targets("torch", "<2.4"):
             return
+        if ctx.versions.target("torch") is not None and not self._available(name, ctx):
+            return  # the oldest targeted version has no other name for it
         statement = self._import(node, ctx) if isinstance(node, ast.Name) else None
         if isinstance(node, ast.Name) and statement is None:
             return  # a local name for it: the place where that was bound is reported
@@ -276,6 +278,19 @@ class CudaAmpNamespace(Rule):
         ),
         Example(given="import torch\n", bad="scaler = torch.cuda.amp.GradScaler()", note="the target is not known"),
         Example(given="import torch\n", ok="scaler = torch.cuda.amp.GradScaler()", targets={"torch": "1.13"}),
+        Example(
+            given="import torch\n",
+            ok="scaler = torch.cuda.amp.GradScaler()",
+            targets={"torch": ">=1.11"},
+            note="1.11 has no other",
+        ),
+        Example(
+            given="import torch\nfrom mylib.imports import _TORCH_GREATER_EQUAL_2_4\n",
+            ok=(
+                "def made(device):\n    return torch.amp.GradScaler(device=device) if _TORCH_GREATER_EQUAL_2_4 "
+                "else torch.cuda.amp.GradScaler()\n"
+            ),
+        ),
         Example(
             given="import torch\nfrom packaging.version import Version\n",
             ok=(

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from mlint.rule import Call, Context, Example, Finding, Rule, Safety, walk
+
+_REASON = re.compile(r"#.*(weights_only|pickl|trust|2\.6)", re.IGNORECASE)
 
 
 class UnsafeTorchLoad(Rule):
@@ -23,12 +26,14 @@ class UnsafeTorchLoad(Rule):
     - CWE-502, "Deserialization of Untrusted Data".
 
     ## When to ignore
-    Where the file was written by the same project and has to hold objects. Say `weights_only=False` there, and
-    suppress the finding with the reason.
+    Where the file was written by the same project and has to hold objects. Say `weights_only=False` there, and why: a
+    comment at the call that speaks of `weights_only`, of pickling or of trust is taken for the reason, and nothing is
+    reported.
     """
 
     code, name = "ML809", "unsafe-torch-load"
     libraries = ("torch",)
+    in_tests = False
     safety = Safety.UNSAFE
     triggers = (Call("torch.load"),)
 
@@ -36,7 +41,7 @@ class UnsafeTorchLoad(Rule):
         assert isinstance(node, ast.Call)
         if any(keyword.arg is None for keyword in node.keywords) or not (node.args or node.keywords):
             return
-        if self._allows_classes(ctx):
+        if self._allows_classes(ctx) or self._explained(node, ctx):
             return
         path = ctx.argument(node, "f", 0)
         what = "the file" if path is None else f"`{ctx.short(path)}`"
@@ -78,6 +83,13 @@ class UnsafeTorchLoad(Rule):
         """Whether the file lists the classes that it wants to load."""
         text = ctx.source.text
         return "add_safe_globals" in text or "safe_globals(" in text
+
+    def _explained(self, node: ast.Call, ctx: Context) -> bool:
+        """Whether a comment at the call, or directly above its statement, says why the file is unpickled."""
+        first, last = ctx.tree.statement(node).lineno, node.end_lineno or node.lineno
+        while first > 1 and ctx.source.line(first - 1).lstrip().startswith("#"):
+            first -= 1
+        return any(_REASON.search(ctx.source.line(number)) for number in range(first, last + 1))
 
     def _written_here(self, path: ast.expr | None, ctx: Context) -> bool:
         """Whether the same function, or the file's top level, saves to the very path (or buffer)."""
@@ -123,6 +135,23 @@ class UnsafeTorchLoad(Rule):
         ),
         Example(given="import pickle\nimport torch\n", bad="state = torch.load('model.pt', pickle_module=pickle)"),
         Example(given="import torch\n", ok="state = torch.load('model.pt')"),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def restore(path):\n    # The optimizer's groups hold objects of ours;\n"
+                "    # only read what you trust.\n    return torch.load(path, weights_only=False)\n"
+            ),
+            note="the reason is given",
+        ),
+        Example(
+            given="import torch\n",
+            ok="state = torch.load(\n    'run.pt',\n    weights_only=False,  # a pickled Namespace\n)\n",
+        ),
+        Example(
+            given="import torch\n",
+            bad="# weights_only is not looked at above a blank line\n\nstate = torch.load('a.pt', weights_only=False)",
+            good="# weights_only is not looked at above a blank line\n\nstate = torch.load('a.pt', weights_only=True)",
+        ),
         Example(given="import torch\n", ok="state = torch.load('model.pt')", targets={"torch": ">=2.6"}),
         Example(given="import torch\n", ok="state = torch.load('model.pt')", targets={"torch": "1.9"}),
         Example(given="import torch\n", ok="state = torch.load('model.pt', weights_only=True)"),

@@ -46,10 +46,11 @@ class ClipWithoutUnscale(Rule):
         scaled = self._scaled(made, node, ctx)
         if scaled is None or self._disabled(scaled, ctx):
             return
+        optimizer = self._optimizer(made, scaled) or "optimizer"
         yield ctx.finding(
             node,
             f"clips gradients that `{scaled.scaler}` has scaled up",
-            f"call `{scaled.scaler}.unscale_(optimizer)` before",
+            f"call `{scaled.scaler}.unscale_({optimizer})` before",
             self._fix(made, scaled, node, ctx),
         )
 
@@ -78,9 +79,13 @@ class ClipWithoutUnscale(Rule):
                 return True
         return False
 
-    def _fix(self, made: Round, scaled: Action, clip: ast.Call, ctx: Context) -> Fix | None:
+    def _optimizer(self, made: Round, scaled: Action) -> str | None:
+        """The one optimizer that the scaler steps."""
         steps = {action.subject for action in made.of("step") if action.scaler == scaled.scaler}
-        optimizer = next(iter(steps)) if len(steps) == 1 else None
+        return next(iter(steps)) if len(steps) == 1 else None
+
+    def _fix(self, made: Round, scaled: Action, clip: ast.Call, ctx: Context) -> Fix | None:
+        optimizer = self._optimizer(made, scaled)
         under = {ast.unparse(test) for test, _ in ctx.flow.guards(clip, made.node)}
         conditions = {ast.unparse(test) for test, _ in ctx.flow.guards(scaled.node, made.node)}
         if optimizer is None or len(made.of("clip")) != 1 or not conditions <= under:

@@ -82,7 +82,7 @@ class SigmoidWithBceLoss(Rule):
             if source is not None:
                 yield ctx.finding(
                     call,
-                    f"`BCELoss` of a sigmoid: saturates where `{source}` is large",
+                    f"`BCELoss` of a sigmoid: saturates where {source} is large",
                     "leave the sigmoid out and use `nn.BCEWithLogitsLoss`",
                 )
 
@@ -122,20 +122,20 @@ class SigmoidWithBceLoss(Rule):
         if not isinstance(node, ast.Call):
             return None
         if ctx.dotted(node.func) in SIGMOIDS and node.args:
-            return ctx.short(node.args[0])
+            return f"`{ctx.short(node.args[0])}`"
         if isinstance(node.func, ast.Attribute):
             if node.func.attr == "sigmoid" and ctx.is_a(node.func.value, "torch.Tensor"):
-                return ctx.short(node.func.value)
+                return f"`{ctx.short(node.func.value)}`"
             if node.func.attr in ("squeeze", "view", "flatten", "reshape") and ctx.dotted(node.func) is None:
                 return self._sigmoid(node.func.value, ctx, depth + 1)
         kind = ctx.kinds.of(node.func)
         if kind.name == "torch.nn.Sigmoid" and node.args:
-            return ctx.short(node.args[0])
+            return f"`{ctx.short(node.args[0])}`"
         if kind.definition is not None and kind.is_a("torch.nn.Module"):
             forward = ctx.kinds.method(kind.definition, "forward")
             returns = [] if forward is None else [n for n in walk(forward) if isinstance(n, ast.Return) and n.value]
             if returns and all(r.value is not None and self._sigmoid(r.value, ctx, depth + 1) for r in returns):
-                return f"the output of {kind.definition.name}"
+                return f"what `{kind.definition.name}` puts into it"
         return None
 
     examples = (

@@ -90,6 +90,12 @@ class UnorderedFileListing(Rule):
             good="random.seed(0)\nfiles = sorted(glob.glob('*.png'))\nrandom.shuffle(files)",
         ),
         Example(
+            given="import os\nimport random\nimport torch",
+            ok="def main(root):\n    files = os.listdir(root)\n    random.shuffle(files)\n    for name in files:\n"
+            "        print(name)\n\nif __name__ == '__main__':\n    main('.')",
+            note="never seeded: another order each time anyway",
+        ),
+        Example(
             given="import os\nimport torch",
             ok="def split(root):\n    files = os.listdir(root)\n    files.sort()\n    return files[:800], files[800:]",
         ),
