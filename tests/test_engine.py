@@ -81,7 +81,11 @@ def shown(report: Report) -> list[str]:
         ('Method("item", of=TENSOR)', "import torch\ntorch.zeros(1).item()", ["torch.zeros(1).item()"]),
         ('Method("item", of=TENSOR)', "import torch\nx.item()", []),
         ('Reference("torch.float")', "import torch\nx = torch.float", ["torch.float"]),
-        ('Reference("torch.float")', "from torch import float as f\nx = f", ["from torch import float as f", "f"]),
+        (
+            'Reference("torch.float")',
+            "from torch import float as f\nx = f",
+            ["from torch import float as f", "f"],
+        ),
         ('Import("torch.amp.autocast")', "from torch.amp import autocast", ["from torch.amp import autocast"]),
         ('Store("grad")', "import torch\np.grad = None\nprint(p.grad)", ["p.grad"]),
         ("Node(ast.While)", "import torch\nwhile c:\n    pass", ["while c: pass"]),
@@ -173,7 +177,8 @@ def test_every_rule_can_be_loaded_and_has_triggers() -> None:
         ("def (:", "cannot be imported: SyntaxError"),
         ("import nothing_of_that_name", "cannot be imported: ModuleNotFoundError"),
         (
-            "from mlint.rule import Rule\nclass Twice(Rule):\n    '''Twice.'''\n    code, name = 'ML501', 'another-name'\n",
+            "from mlint.rule import Rule\n"
+            "class Twice(Rule):\n    '''Twice.'''\n    code, name = 'ML501', 'another-name'\n",
             "already has ML501 log-of-softmax",
         ),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-import numpy as np
 import pytest
 
 from mlint.model import dtypes
@@ -133,6 +132,7 @@ NAMES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "floa
 @pytest.mark.parametrize("second", (*NAMES, *WEAK))
 @pytest.mark.parametrize("first", NAMES)
 def test_dtypes_are_those_of_numpy(first: str, second: str, symbol: str) -> None:
+    np = pytest.importorskip("numpy")
     """What is said to be known is what NumPy does, for scalars and for arrays."""
     expected = dtypes.combined(first, second, OPERATORS[symbol]())
     if expected is None or expected.startswith("~"):
