@@ -171,16 +171,22 @@ def test_every_rule_can_be_loaded_and_has_triggers() -> None:
                 assert table != "node" or issubclass(getattr(ast, word), ast.AST)
 
 
+TWICE = """
+from mlint.rule import Rule
+
+class Twice(Rule):
+    '''Twice.'''
+
+    code, name = "ML501", "another-name"
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("def (:", "cannot be imported: SyntaxError"),
         ("import nothing_of_that_name", "cannot be imported: ModuleNotFoundError"),
-        (
-            "from mlint.rule import Rule\n"
-            "class Twice(Rule):\n    '''Twice.'''\n    code, name = 'ML501', 'another-name'\n",
-            "already has ML501 log-of-softmax",
-        ),
+        (TWICE, "already has ML501 log-of-softmax"),
     ],
 )
 def test_local_rules_that_are_wrong(tmp_path: Path, text: str, said: str) -> None:
