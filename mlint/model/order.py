@@ -123,7 +123,8 @@ class Order:
         """Whether a draw may come out the same in each run; a program that never seeds draws anew in any order."""
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         for name in (None, "random_state", "generator"):
-            if name in given and not (isinstance(given[name], ast.Constant) and given[name].value is None):
+            value = given.get(name)
+            if value is not None and not (isinstance(value, ast.Constant) and value.value is None):
                 return True
         generator = PYTHON if dotted.startswith("random.") else TORCH if dotted.startswith("torch.") else NUMPY
         return not self.model.is_script or self.model.randomness.seeded(generator, call)
