@@ -176,10 +176,12 @@ class Training:
         found = self._functions.get(function)
         if found is not None or depth > _DEEPEST:
             return found or []
-        found = self._functions[function] = []  # recursion adds nothing
+        self._functions[function] = []  # recursion adds nothing
+        read: list[Action] = []
         for node in walk_statements(function.body):
-            found.extend(self._of_node(node, depth))
-        return found
+            read.extend(self._of_node(node, depth))
+        self._functions[function] = read
+        return read
 
     def _of_helper(self, call: ast.Call, depth: int) -> Iterator[Action]:
         if depth > _DEEPEST:

@@ -105,6 +105,23 @@ def test_recursion_ends() -> None:
     assert told(model) == ["zero y"]
 
 
+def test_recursion_after_an_action_ends() -> None:
+    model = model_of(
+        IMPORTS
+        + """
+def train(n, optimizer):
+    optimizer.step()
+    if n:
+        train(n - 1, optimizer)
+    optimizer.zero_grad()
+
+for x in data:
+    train(3, optimizer)
+"""
+    )
+    assert told(model) == ["step optimizer", "zero optimizer"]
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
