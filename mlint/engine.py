@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LIBRARY_MODULES: Mapping[str, tuple[str, ...]] = {
     "torch": ("torch", "torchvision", "lightning", "pytorch_lightning", "accelerate"),
     "lightning": ("lightning", "pytorch_lightning"),
+    "transformers": ("transformers", "datasets", "sentence_transformers", "diffusers", "peft", "trl", "evaluate"),
     "sklearn": ("sklearn", "imblearn", "dask_ml"),
     "keras": ("keras", "tensorflow", "tf_keras"),
     "rapids": ("cudf", "cuml", "cupy", "dask_cudf", "dask_cuda"),

@@ -47,7 +47,7 @@ def _table() -> Mapping[str, Removal]:
     ) in "AxisError ComplexWarning ModuleDeprecationWarning RankWarning TooHardError VisibleDeprecationWarning".split():
         table[name] = Removal("2.0", f"np.exceptions.{name}", since="1.25")
     table["trapz"] = Removal("2.4", "np.trapezoid", since="2.0")
-    table["in1d"] = Removal("2.4", "np.isin", since="2.0", safe=False)
+    table["in1d"] = Removal("2.4", "np.isin", safe=False)
     table["alen"] = Removal("1.23", "len")
     table["rank"] = Removal("1.18", "np.ndim")
     table["typeDict"] = Removal("1.25", "np.sctypeDict")
@@ -112,7 +112,7 @@ class NumpyRemovedName(Rule):
     - NumPy 2.0 migration guide.
 
     ## Known limits
-    Names that are only deprecated (`np.trapz`, `np.in1d`) are reported where NumPy 2 is the target.
+    `np.trapz`, whose new name is as old as NumPy 2.0, is reported where NumPy 2 is the target.
     """
 
     code, name = "ML814", "numpy-removed-name"
@@ -140,8 +140,8 @@ class NumpyRemovedName(Rule):
         gone = REMOVED[name].gone if name in REMOVED else GONE_CALLS[name]
         if name in AGAIN:
             return ctx.targets("numpy", ">=1.24,<2")
-        if gone == "2.4":
-            return ctx.targets("numpy", ">=2.0")
+        if name in REMOVED and REMOVED[name].since == "2.0" and gone == "2.4":
+            return ctx.targets("numpy", ">=2.0")  # elsewhere there is nothing else to write
         return not ctx.targets("numpy", f"<{gone}")
 
     def _named(self, node: ast.Attribute, ctx: Context) -> Iterator[Finding]:
@@ -370,6 +370,12 @@ class NumpyRemovedName(Rule):
         ),
         Example(given="import numpy as np\n", ok="mask = np.zeros(3, dtype=np.bool)\nn = np.long(3)"),
         Example(given="import numpy as np\n", ok="mask = np.zeros(3, dtype=np.int)", targets={"numpy": "1.19"}),
+        Example(
+            given="import numpy as np\n",
+            bad="seen = np.in1d([1, 2], [2])",
+            good="seen = np.isin([1, 2], [2])",
+            note="`np.isin` is old enough for every target",
+        ),
         Example(given="import numpy as np\n", ok="area = np.trapz([1, 2, 3])\nrows = np.row_stack([[1], [2]])"),
         Example(
             given="import numpy as np\n",

@@ -38,6 +38,7 @@ class ExpMinusOne(PatternRule):
         "math.exp($x) - 1": "math.expm1($x)",
         "1 - math.exp($x)": "-math.expm1($x)",
     }
+    in_tests = False
     safety = Safety.SAFE
     message = "`{code}` cancels where `{x}` is small"
 

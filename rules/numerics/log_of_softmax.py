@@ -44,6 +44,7 @@ class LogOfSoftmax(PatternRule):
         "np.log(scipy.special.expit($x))": "scipy.special.log_expit($x)",
     }
     through_names = True
+    in_tests = False
     safety = (Safety.SAFE, Safety.UNSAFE)
     message = "`{code}` is -inf where the probability underflows"
     examples = (

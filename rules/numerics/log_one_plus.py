@@ -50,6 +50,7 @@ class LogOnePlus(PatternRule):
         "tf.math.log(1 + $x)": "tf.math.log1p($x)",
         "math.log(1 + $x)": "math.log1p($x)",
     }
+    in_tests = False
     safety = (Safety.SAFE, Safety.UNSAFE)
     message = "`{code}` loses the digits of a small `{x}`"
 
@@ -60,7 +61,7 @@ class LogOnePlus(PatternRule):
 
     def accept(self, match: Match, ctx: Context) -> bool:
         x = match["x"]
-        if isinstance(x, ast.Constant) or ctx.is_whole(x):
+        if isinstance(x, ast.Constant) or ctx.is_whole(x) or _rounded(x):
             return False
         if "exp($x)" in match.pattern:
             return not ctx.is_never_positive(x)  # `log1p(exp(-abs(x)))` is the form that cannot overflow
@@ -84,6 +85,7 @@ class LogOnePlus(PatternRule):
             equal="y",
             close=True,
         ),
+        Example(given=TORCH, ok="y = torch.log(1 + torch.floor(x / 3))", note="whole numbers"),
         Example(given=TORCH, bad="y = (x * 2 + 1.0).log()", good="y = (x * 2).log1p()", equal="y", close=True),
         Example(given=TORCH, bad="y = (1 + x).log()", good="y = x.log1p()", equal="y", close=True),
         Example(
@@ -215,3 +217,11 @@ def _terms(node: ast.expr) -> list[ast.expr]:
         if isinstance(inner, ast.BinOp):
             return [inner.left, inner.right]
     return []
+
+
+def _rounded(node: ast.expr) -> bool:
+    """Whether a value has just been rounded to a whole number, of which nothing gets lost next to a 1."""
+    if not isinstance(node, ast.Call):
+        return False
+    word = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return word in ("floor", "ceil", "round", "rint", "trunc", "bincount", "count_nonzero")

@@ -46,6 +46,7 @@ class LogSumExp(PatternRule):
         "np.log(np.mean(np.exp($x), $*rest))": None,
     }
     through_names = True
+    in_tests = False
     safety = (Safety.SAFE, Safety.UNSAFE)
     message = "`{code}` overflows where `{x}` is large"
     advice = ""

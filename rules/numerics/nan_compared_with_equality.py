@@ -99,7 +99,10 @@ class NanComparedWithEquality(Rule):
             message = f"`{ctx.short(node)}` is `pd.NA` for every value"
         else:
             message = f"`{ctx.short(node)}` is {'True' if negated else 'False'} for every value"
-        yield ctx.finding(node, message, f"use `{template.replace('$x', ctx.short(other, 20))}`", fix)
+        advice = f"use `{template.replace('$x', ctx.short(other, 20))}`"
+        if fix is None and test == "numpy.isnan":
+            advice += " where it is a number"
+        yield ctx.finding(node, message, advice, fix)
 
     def _test(self, node: ast.expr, ctx: Context) -> str | None:
         """The question to ask instead, for an expression that is NaN."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import COMPREHENSIONS, Call, Context, Example, Finding, Fix, Rule, Safety, walk
+from mlint.rule import COMPREHENSIONS, FUNCTIONS, Call, Context, Example, Finding, Fix, Rule, Safety, walk
 
 
 def _names(prefix: str, names: str) -> tuple[str, ...]:
@@ -201,7 +201,7 @@ class EstimatorWithoutRandomState(Rule):
         state = ctx.argument(node, "random_state")
         if state is not None and not _is_none(state):
             return
-        if not _draws(dotted, node, ctx) or _set_elsewhere(node, ctx):
+        if not _draws(dotted, node, ctx) or _set_elsewhere(node, ctx) or _in_estimator(node, ctx):
             return
         if ctx.randomness.seeded("cupy" if dotted.startswith("cuml.") else "numpy", node):
             return
@@ -236,6 +236,16 @@ class EstimatorWithoutRandomState(Rule):
                 "    return RandomForestClassifier(n_estimators=20, random_state=0).fit(X, y).predict_proba(X)\n"
             ),
             equal="abs(fitted() - fitted()).shape",
+        ),
+        Example(
+            given="from sklearn.base import BaseEstimator\nfrom sklearn.tree import DecisionTreeClassifier",
+            ok=(
+                "class Committee(BaseEstimator):\n"
+                "    def __init__(self, member=None, *, random_state=None):\n"
+                "        self.member = member\n        self.random_state = random_state\n\n"
+                "    def default(self):\n        return DecisionTreeClassifier(max_depth=1)\n"
+            ),
+            note="fit seeds the members",
         ),
         Example(
             given="from sklearn import ensemble as e",
@@ -444,6 +454,16 @@ def _set_elsewhere(call: ast.Call, ctx: Context) -> bool:
             arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
             if any(isinstance(argument, ast.Name) and argument.id == held for argument in arguments):
                 return True
+    return False
+
+
+def _in_estimator(call: ast.Call, ctx: Context) -> bool:
+    """Whether it is a part of an estimator with a `random_state` of its own: that seeds its parts when it is fitted."""
+    owner = ctx.tree.class_of(call)
+    for statement in owner.body if owner is not None else ():
+        if isinstance(statement, FUNCTIONS) and statement.name == "__init__":
+            arguments = [*statement.args.posonlyargs, *statement.args.args, *statement.args.kwonlyargs]
+            return any(argument.arg == "random_state" for argument in arguments)
     return False
 
 
