@@ -45,8 +45,12 @@ _NEVER_NUMBERS = frozenset({"str", "bytes", "list", "tuple", "dict", "set", "Non
 _VIEWS = frozenset(
     "asarray asanyarray ascontiguousarray asfortranarray ravel reshape transpose swapaxes moveaxis rollaxis squeeze "
     "expand_dims atleast_1d atleast_2d atleast_3d broadcast_to flip fliplr flipud rot90 diag diagonal split "
-    "array_split hsplit vsplit dsplit frombuffer real imag view".split()
+    "array_split hsplit vsplit dsplit frombuffer real imag view require asarray_chkfinite trim_zeros einsum "
+    "matrix_transpose permute_dims broadcast_arrays real_if_close as_strided sliding_window_view "
+    "ndarray memmap load unstack".split()
 )
+_SHARING = frozenset({"out", "copy", "where", None})
+"""Keywords of functions whose result may share memory with an argument."""
 _FRESH_METHODS = frozenset("copy astype clip conj round cumsum cumprod repeat take flatten dot argsort".split())
 
 
@@ -227,8 +231,22 @@ class Elementwise:
             child = ancestor
         return False
 
+    def runs(self, axes: Iterable[Axis]) -> bool:
+        """Whether loops certainly make a round."""
+        return all(
+            axis.stop is not None and axis.stop.base is None and axis.stop.offset > axis.start and not axis.uneven
+            for axis in axes
+        )
+
     def leftovers(self, nest: Nest) -> str | None:
-        """Why the loops cannot simply disappear: a variable of theirs is read afterwards."""
+        """Why the loops cannot simply disappear: a variable of theirs is read afterwards, or may be from elsewhere."""
+        scope = self.model.tree.scope(nest.loop)
+        if isinstance(scope, ast.ClassDef):
+            return "the variables of the loop are attributes of the class"
+        for name in sorted(nest.names):
+            declared = self.model.names.bindings(scope).get(name, ())
+            if any(binding.how in ("global", "nonlocal") for binding in declared):
+                return f"`{name}` belongs to another scope"
         for name in sorted(nest.names):
             for use in self.model.flow.uses_after(name, nest.loop):
                 if any(
@@ -400,6 +418,8 @@ class Elementwise:
         if isinstance(array, (ast.BinOp, ast.UnaryOp, ast.Compare)):
             return True
         if isinstance(array, ast.Call):
+            if any(keyword.arg in _SHARING for keyword in array.keywords):
+                return False
             dotted = self.model.names.dotted(array.func)
             if dotted is not None:
                 return dotted.startswith(("numpy.", "scipy.")) and dotted.rpartition(".")[2] not in _VIEWS
@@ -416,20 +436,31 @@ class Elementwise:
     def _related(self, first: ast.expr, second: ast.expr) -> bool:
         """Whether one of two arrays is made from the other without a copy."""
         for one, other in ((first, second), (second, first)):
-            name = other.id if isinstance(other, ast.Name) else None
-            for binding in (self.model.reaching.of(one) or ()) if isinstance(one, ast.Name) else ():
-                if binding.value is None or self.fresh(binding.value):
-                    continue
-                if name is not None and any(isinstance(n, ast.Name) and n.id == name for n in walk(binding.value)):
-                    return True
+            if isinstance(other, ast.Name) and other.id in self._sources(one):
+                return True
         return False
+
+    def _sources(self, array: ast.expr) -> set[str]:
+        """The names whose memory an array may share: those that it was made from without a copy, and so on."""
+        found: set[str] = set()
+        pending = [node for node in walk(array) if isinstance(node, ast.Name)]
+        while pending:
+            name = pending.pop()
+            for binding in self.model.reaching.of(name) or ():
+                copied = not binding.path and not isinstance(binding.value, ast.Name)
+                if binding.value is None or (copied and self.fresh(binding.value)):
+                    continue
+                new = [n for n in walk(binding.value) if isinstance(n, ast.Name) and n.id not in found]
+                found.update(inner.id for inner in new)
+                pending += new
+        return found
 
     # Inside the expression
 
     def _visit(self, node: ast.expr, axes: tuple[Axis, ...], lifted: Lifted, gather: bool) -> str | None:
         """Describe an expression; returns what its dtype is."""
         if not _mentions(node, _names(axes)):
-            return self._invariant(node, lifted)
+            return self._invariant(node, axes, lifted)
         if isinstance(node, ast.Name):
             return self._variable(node, axes, lifted)
         if isinstance(node, ast.Subscript):
@@ -485,10 +516,34 @@ class Elementwise:
             divisor = node.right
             if not (isinstance(divisor, ast.Constant) and divisor.value):
                 lifted.doubts.append("dividing a counter by zero raises, dividing an array does not")
+        if dtype == "index" and not self._stays_small(node, _names(axes)):
+            lifted.doubts.append("counters are Python's integers, which do not overflow")
         return dtype
 
-    def _invariant(self, node: ast.expr, lifted: Lifted) -> str | None:
+    def _stays_small(self, node: ast.BinOp, counters: frozenset[str]) -> bool:
+        """Whether an operation on counters fits into int64; of rounds there are no more than an array has elements."""
+        counted = [isinstance(side, ast.Name) and side.id in counters for side in (node.left, node.right)]
+        small = [self._is_small(side) for side in (node.left, node.right)]
+        if isinstance(node.op, ast.Mult):
+            constant = [isinstance(side, ast.Constant) for side in (node.left, node.right)]
+            return all(counted) or (any(counted) and any(constant) and all(small))
+        return all(small) and isinstance(node.op, (ast.Add, ast.Sub, ast.FloorDiv, ast.Mod, ast.BitAnd, ast.RShift))
+
+    def _is_small(self, node: ast.expr) -> bool:
+        """Whether an operand is far from the limits of int64; operations in it have been looked at already."""
+        if isinstance(node, ast.Constant):
+            return isinstance(node.value, int) and abs(node.value) <= _SMALL
+        if isinstance(node, (ast.BinOp, ast.UnaryOp)):
+            return True
+        length = self.model.lengths.of(node)
+        if length is not None:
+            return length.base[0] == "axis" if length.base is not None else abs(length.offset) <= _SMALL
+        return isinstance(node, ast.Name) and any(b.how == "for" for b in self.model.reaching.of(node) or ())
+
+    def _invariant(self, node: ast.expr, axes: tuple[Axis, ...], lifted: Lifted) -> str | None:
         """A part that is the same in all rounds."""
+        if not self.runs(axes) and any(_may_raise(inner) for inner in walk(node)):
+            lifted.doubts.append(f"`{ast.unparse(node)}` may raise where there are no rounds")
         for inner in walk(node):
             if isinstance(inner, ast.Call):
                 self._pure(inner)
@@ -679,10 +734,17 @@ class Elementwise:
     def _slices(
         self, root: ast.expr, pattern: tuple[Place | str, ...], axes: tuple[Axis, ...], doubts: list[str]
     ) -> list[str]:
-        return [
-            part if isinstance(part, str) else self._slice(root, position, part, axes[part.axis], doubts)
-            for position, part in enumerate(pattern)
-        ]
+        slices: list[str] = []
+        for position, part in enumerate(pattern):
+            if isinstance(part, Place):
+                slices.append(self._slice(root, position, part, axes[part.axis], doubts))
+                continue
+            slices.append(part)
+            length = self.model.lengths.axis(root, position)
+            inside = length is not None and length.base is None and part.isdigit() and int(part) < length.offset
+            if not inside and not self.runs(axes):
+                doubts.append(f"there may be no `{part}` where there are no rounds")
+        return slices
 
     def _slice(self, root: ast.expr, position: int, place: Place, axis: Axis, doubts: list[str]) -> str:
         """The slice of one dimension of an array that the rounds of a loop go through."""
@@ -774,9 +836,26 @@ class Elementwise:
 
 _REDUCTIONS = frozenset("sum prod mean std var min max amin amax median ptp".split())
 _CONSTANTS = frozenset({"numpy.pi", "numpy.e", "numpy.inf", "numpy.nan", "math.pi", "math.e", "math.inf", "math.nan"})
+_SMALL = 1 << 20
 _ROUND_ERRORS = frozenset(
     {"ZeroDivisionError", "FloatingPointError", "IndexError", "OverflowError", "ArithmeticError", "ValueError"}
 )
+
+
+def _may_raise(node: ast.AST) -> bool:
+    """Whether computing a part of an expression can fail: an index, a division, the maximum of nothing."""
+    if isinstance(node, ast.BinOp):
+        divides = isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift))
+        constant = isinstance(node.right, ast.Constant) and bool(node.right.value)
+        return (divides and not constant) or isinstance(node.op, ast.Pow)
+    if isinstance(node, ast.Call):
+        func = node.func
+        word = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+        root = func.value.id if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) else ""
+        return root == "math" or word in ("max", "min", "amax", "amin", "ptp", "float", "int", "round")
+    return isinstance(node, ast.Subscript) and not (
+        isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
+    )
 
 
 def _same_or_apart(first: tuple[Place | str, ...], second: tuple[Place | str, ...]) -> bool:

@@ -307,6 +307,8 @@ class Handles:
         scope = self.tree.scope(statement)
         if isinstance(scope, ast.ClassDef):
             return None
+        if any(other.how in ("global", "nonlocal") for other in self.names.bindings(scope).get(target.id, ())):
+            return None
         block = self.tree.block(statement)
         reads: list[ast.Name] = []
         doubtful = False
@@ -461,6 +463,16 @@ class Handles:
                 return False
             child = ancestor
         return False
+
+    def calls_after(self, node: ast.expr) -> bool:
+        """Whether its statement calls something that may matter to a file after the file has been used up."""
+        used = {id(part) for part in walk(self.use(node).node)}
+        return any(
+            isinstance(part, ast.Call)
+            and id(part) not in used
+            and self.names.dotted(part.func) not in ("print", "len", "str", "int", "float", "bool")
+            for part in walk(self.tree.statement(node))
+        )
 
     def _pure(self, call: ast.Call, harmless: frozenset[str]) -> bool:
         if _is_join(call) or (isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Constant)):

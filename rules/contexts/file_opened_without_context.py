@@ -46,7 +46,8 @@ class FileOpenedWithoutContext(Rule):
     ## Fix safety
     Safe where the `with` block does the same things in the same order and only closes the file earlier. Unsafe where
     the statement calls something before the file is opened (the file would now be opened first, which matters if it is
-    written, or made by that call), where the reader may come back to the file later (`np.load` of an `.npz`
+    written, or made by that call), where it calls something after a file has been written (which used to be closed,
+    and complete, by then), where the reader may come back to the file later (`np.load` of an `.npz`
     archive), and where the file of a loop would now stay open during the rounds. No fix inside conditional expressions,
     lambdas, class bodies and the headers of `if` and `while`.
 
@@ -107,7 +108,9 @@ class FileOpenedWithoutContext(Rule):
             return ctx.finding(call, message, advice)
         harmless = READING if all(_reads(handle) for handle in handles) else frozenset()
         safe = not any(
-            _may_return(handle, ctx) or ctx.handles.calls_before(handle, harmless | OPENERS if harmless else harmless)
+            _may_return(handle, ctx)
+            or ctx.handles.calls_before(handle, harmless | OPENERS if harmless else harmless)
+            or (not _reads(handle) and ctx.handles.calls_after(handle))
             for handle in handles
         )
         header = _header(handles, statement, ctx)
@@ -188,6 +191,12 @@ class FileOpenedWithoutContext(Rule):
 
     examples = (
         # What is closed by somebody else, or kept on purpose
+        Example(
+            given=TEXT,
+            ok="def head(path):\n    global stream\n    stream = open(path)\n    return stream.readline()\n\n\n"
+            "x = head(path)\ny = stream.readline()",
+            note="read on elsewhere",
+        ),
         Example(given=FILES, ok="with open(path) as f:\n    x = json.load(f)"),
         Example(given=FILES, ok="class Log:\n    def __init__(self, path):\n        self.f = open(path)"),
         Example(given=FILES, ok="def reader(path):\n    return open(path)"),
@@ -321,6 +330,14 @@ class FileOpenedWithoutContext(Rule):
             equal="a, b",
             count=2,
             safety="safe",
+        ),
+        Example(
+            given=FILES + "import os\n",
+            bad='n = open("out.txt", "w").write("text") + os.path.getsize("data.txt")',
+            good='with open("out.txt", "w") as f:\n    n = f.write("text") + os.path.getsize("data.txt")',
+            equal="n",
+            safety="unsafe",
+            note="of out.txt itself, it would be another size",
         ),
         Example(
             given=FILES + "def make(n):\n    return [n]\n",

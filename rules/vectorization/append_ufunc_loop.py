@@ -20,7 +20,8 @@ class AppendUfuncLoop(Rule):
     ## Fix safety
     Safe for one-dimensional arrays of proven dtype whose operators and ufuncs give the same bits for an array as for
     its elements; `list(…)` of an array has the same NumPy numbers as elements. Unsafe for `**` and functions of `math`,
-    and where `np.array` of an empty list would have been float64 and the array expression is of another dtype.
+    where `np.array` of an empty list would have been float64 and the array expression is of another dtype, where
+    `np.array` is told a `dtype` that is no floating point, and where a list of the module or a class becomes an array.
 
     ## References
     - NumPy user guide, "Universal functions (ufunc) basics".
@@ -110,6 +111,22 @@ class AppendUfuncLoop(Rule):
             equal="y",
             safety="unsafe",
         ),
+        Example(
+            given=ARRAYS,
+            bad="out = []\nfor x in a:\n    out.append(x * 2)\ny = np.array(out)",
+            good="out = a * 2\ny = np.array(out)",
+            equal="y",
+            safety="unsafe",
+            note="`out` of the module is no list any more",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="y = np.array([x > 0 for x in a], dtype=object)",
+            good="y = np.array(a > 0, dtype=object)",
+            equal="y.shape",
+            safety="unsafe",
+            note="the elements would be Python's truth values, and not NumPy's",
+        ),
         Example(given=ARRAYS, ok="y = [x * 2 for x in a if x > 0]"),
         Example(given=ARRAYS, ok="y = [x * 2 for x in list(a)]"),
         Example(given=ARRAYS, ok="y = [x * 2 for x in range(100)]", note="no array in sight"),
@@ -166,6 +183,8 @@ class AppendUfuncLoop(Rule):
         text = f"list({value})"
         if isinstance(call, ast.Call) and ctx.dotted(call.func) in _ARRAYS and call.args[:1] == [node]:
             text = str(value)
+            if any(k.arg == "dtype" and ctx.dotted(k.value) not in _FLOATS for k in call.keywords):
+                safety = Safety.UNSAFE  # objects and texts are made of NumPy's numbers in another way than of an array
             if len(call.args) == 1 and not call.keywords:
                 replaced = call
                 never_empty = axis.stop is not None and axis.stop.base is None
@@ -205,6 +224,8 @@ class AppendUfuncLoop(Rule):
         ]
         safety = _safety(lifted)
         as_array = len(uses) == 1 and self._made_array(uses[0], ctx)
+        if as_array and not (_rebound(uses[0], ctx) or self._is_local(name, ctx)):
+            safety = Safety.UNSAFE  # whoever else reads the name would find an array and no list
         if as_array:
             length = nest.axes[0].stop
             if lifted.dtype != "float64" and not (length is not None and length.base is None):
@@ -252,11 +273,23 @@ class AppendUfuncLoop(Rule):
             return None
         return start
 
+    def _is_local(self, name: ast.Name, ctx: Context) -> bool:
+        """Whether nobody outside the function can read a name."""
+        found = ctx.names.lookup(name)
+        return (
+            found is not None
+            and isinstance(found[0], FUNCTIONS)
+            and not any(binding.how in ("global", "nonlocal") for binding in found[1])
+        )
+
     def _made_array(self, use: ast.Name, ctx: Context) -> bool:
         call = ctx.tree.parent(use)
         return (
             isinstance(call, ast.Call) and call.args == [use] and not call.keywords and ctx.dotted(call.func) in _ARRAYS
         )
+
+
+_FLOATS = frozenset({"float", "numpy.float64", "numpy.float32", "numpy.double", "numpy.float16"})
 
 
 def _computes(lifted: Lifted) -> bool:
@@ -269,6 +302,14 @@ def _computes(lifted: Lifted) -> bool:
 
 def _safety(lifted: Lifted) -> Safety:
     return Safety.UNSAFE if lifted.doubts or not lifted.scalar or lifted.dtype is None else Safety.SAFE
+
+
+def _rebound(use: ast.Name, ctx: Context) -> bool:
+    """Whether the array takes the name of the list: `out = np.array(out)`."""
+    statement = ctx.tree.statement(use)
+    return isinstance(statement, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == use.id for target in statement.targets
+    )
 
 
 def _appended(statement: ast.stmt) -> tuple[ast.Name, ast.expr] | None:

@@ -18,7 +18,8 @@ class BooleanReductionLoop(Rule):
     ## Fix safety
     Safe for arrays of proven dtype and conditions made of comparisons and ufuncs: the result is the same value of the
     same type. The array form has no early exit, so that a hit at the front is no longer cheaper. Unsafe for conditions
-    with functions of `math`, which may raise, and where dimensions or dtypes are not proven.
+    with functions of `math`, which may raise, where dimensions or dtypes are not proven, and for `sum` of what may be
+    empty: the builtin then gives the Python int 0 and the method NumPy's.
 
     ## References
     - NumPy documentation, `numpy.count_nonzero`, `numpy.any`, `numpy.all`.
@@ -72,6 +73,14 @@ class BooleanReductionLoop(Rule):
             equal="y",
             safety="unsafe",
         ),
+        Example(
+            given="import numpy as np\n",
+            bad="def f(n: int):\n    k = np.arange(n)\n    return sum(x > 3 for x in k)\ny = f(9)",
+            good="def f(n: int):\n    k = np.arange(n)\n    return (k > 3).sum()\ny = f(9)",
+            equal="y",
+            safety="unsafe",
+            note="f(0) would be a NumPy zero",
+        ),
         Example(given=ARRAYS, ok="n = sum(x > 0 for x in a if x < 3)"),
         Example(given=ARRAYS, ok="n = sum(x for x in a)", note="no condition"),
         Example(given=ARRAYS, ok="def f(g):\n    return any(g(x) for x in a)"),
@@ -122,7 +131,10 @@ class BooleanReductionLoop(Rule):
             new = f"{array}.{name}()" if name == "sum" else f"bool({array}.{name}())"
         fix = None
         if text is not None and not lifted.obstacles and (lifted.scalar or name != "sum"):
-            fix = ctx.fix(lambda: ctx.edits.replace(node, new), _safety(lifted), f"Replace by `{new}`")
+            safety = _safety(lifted)
+            if name == "sum" and not counted and not ctx.elementwise.runs((axis,)):
+                safety = Safety.UNSAFE  # the sum of nothing is a Python int, and then NumPy's
+            fix = ctx.fix(lambda: ctx.edits.replace(node, new), safety, f"Replace by `{new}`")
         yield ctx.finding(node, self._message(condition, lifted, ctx), f"use `{new}`" if text is not None else "", fix)
 
     def _loop(self, node: ast.For, ctx: Context) -> Iterator[Finding]:

@@ -26,8 +26,9 @@ class BuiltinReductionOverArray(Rule):
     Safe for `any` and `all`, and for `sum`, `max` and `min` of one-dimensional arrays of a proven integer or bool
     dtype: the results are the same values of the same type. Unsafe for floats (`sum` adds in another order; the
     builtins `max` and `min` let NaN win or lose by its position, the methods always return it), for small integers
-    (the builtin wraps around, the method widens), for pandas (its methods skip NaN), and for the sum, maximum and
-    minimum of arrays whose number of dimensions is not proven.
+    (the builtin wraps around, the method widens), for pandas (its methods skip NaN), for the sum of what may be empty
+    (the builtin gives the Python int 0), and for the sum, maximum and minimum of arrays whose number of dimensions is
+    not proven.
 
     ## References
     - NumPy documentation, `numpy.sum`, `numpy.any`.
@@ -43,6 +44,14 @@ class BuiltinReductionOverArray(Rule):
         Example(given=ARRAYS, bad="s = sum(a)", good="s = a.sum()", equal="s", close=True, safety="unsafe"),
         Example(given=ARRAYS, bad="s = sum(k)", good="s = k.sum()", equal="s", safety="safe"),
         Example(given=ARRAYS, bad="s = sum(k == 3)", good="s = (k == 3).sum()", equal="s", safety="safe"),
+        Example(
+            given=NUMPY,
+            bad="def f(n: int):\n    k = np.arange(n)\n    return sum(k)\ny = f(9)",
+            good="def f(n: int):\n    k = np.arange(n)\n    return k.sum()\ny = f(9)",
+            equal="y",
+            safety="unsafe",
+            note="f(0) would be a NumPy zero",
+        ),
         Example(given=ARRAYS, bad="m = max(k)", good="m = k.max()", equal="m", safety="safe"),
         Example(given=ARRAYS, bad="m = min(a) * 2", good="m = a.min() * 2", equal="m", safety="unsafe"),
         Example(given=ARRAYS, bad="b = any(a > 3)", good="b = bool((a > 3).any())", equal="b", safety="safe"),
@@ -125,6 +134,8 @@ class BuiltinReductionOverArray(Rule):
         truth = name in ("any", "all")
         template = f"bool({call})" if truth and not _is_condition(node, ctx) else call
         exact = ndim == 1 and kind.is_a(NDARRAY) and self._exact(str(name), kind.dtype)
+        if name == "sum" and (length is None or length.base is not None):
+            exact = False  # of an empty array, the builtin gives a Python int
         safe = exact or (truth and not kind.is_a(SERIES))
         text = template.replace("$array", ctx.short(array) if isinstance(array, _PLAIN) else f"({ctx.short(array)})")
         fix = ctx.fix(

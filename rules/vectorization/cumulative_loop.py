@@ -130,6 +130,8 @@ class CumulativeLoop(Rule):
         new = None if text is None else f"{found.place} = {spelled}({text})"
         doubts = [*found.doubts]
         neutral = 1 if found.op == "*" else 0
+        if type(found.start) is not int:
+            doubts += [] if value.dtype == "float64" else ["the total starts at a number of another kind"]
         if found.start != neutral and new is not None:
             total = ast.unparse(_updated(nest.body[0])[0])  # type: ignore[index]
             new = f"{found.place} = {total} {found.op} {spelled}({text})"

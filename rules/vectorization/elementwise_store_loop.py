@@ -34,7 +34,9 @@ class ElementwiseStoreLoop(Rule):
     also need NumPy 2 as the target, since NumPy 1 promotes scalars in another way than arrays. The fix is unsafe for
     `**` (NumPy computes the power of an array and of a scalar in different ways, and the last digit may differ), for
     functions of `math` (they raise where the ufunc gives NaN), for `min` and `max` (they treat NaN in another way),
-    and where dimensions, dtypes or the absence of shared memory are not proven.
+    and where dimensions, dtypes or the absence of shared memory are not proven. It is unsafe as well where a part that
+    is the same in all rounds raises for an empty array (`a.max()`, `a[0]`), and where products of counters, which are
+    Python's integers in the loop, may not fit into int64.
 
     ## References
     - NumPy user guide, "Universal functions (ufunc) basics".
@@ -204,6 +206,35 @@ class ElementwiseStoreLoop(Rule):
             bad="out = np.zeros(100)\nfor i in range(100):\n    out[i] = a[i] * 2\nprint(i)",
             note="the counter is read later: no fix",
         ),
+        Example(
+            given=NUMPY,
+            bad=(
+                "def f(n: int):\n    a = np.arange(n) / 7\n    out = np.zeros(n)\n    for i in range(n):\n"
+                "        out[i] = a[i] / a.max()\n    return out\ny = f(9)"
+            ),
+            good=(
+                "def f(n: int):\n    a = np.arange(n) / 7\n    out = np.zeros(n)\n    out[:] = a[:n] / a.max()\n"
+                "    return out\ny = f(9)"
+            ),
+            equal="y",
+            safety="unsafe",
+            note="f(0) raises: there is no maximum of nothing",
+        ),
+        Example(
+            given=NUMPY,
+            bad=(
+                "def f(n: int):\n    out = np.zeros(n)\n    for i in range(n):\n        out[i] = i * i * i\n"
+                "    return out\ny = f(9)"
+            ),
+            good=(
+                "def f(n: int):\n    out = np.zeros(n)\n    out[:] = np.arange(n) * np.arange(n) * np.arange(n)\n"
+                "    return out\ny = f(9)"
+            ),
+            equal="y",
+            safety="unsafe",
+            note="beyond two million the cube does not fit into int64",
+        ),
+        Example(given=ARRAYS, ok="c = a\nv = c[::-1]\nfor i in range(100):\n    a[i] = v[i] + 1", note="a view"),
         Example(given=ARRAYS, ok="for i in range(1, 100):\n    a[i] = a[i - 1] * 0.5 + b[i]", note="a recurrence"),
         Example(given=ARRAYS, ok="c = a[1:]\nfor i in range(99):\n    a[i] = c[i] * 0.5", note="a view of itself"),
         Example(given=ARRAYS, ok="for i in range(100):\n    a[i] = a[i] / a.sum()", note="the sum changes on the way"),

@@ -19,9 +19,10 @@ class SumReductionLoop(Rule):
     number itself.
 
     ## Fix safety
-    Safe for arrays of a proven integer or bool dtype and a total that starts at a Python int: the sum, its wrap-around
-    and its type are the same. Unsafe for floats, whose sum depends on the order of the additions (about 1e-15 relative
-    in float64), and where dimensions or dtypes are not proven.
+    Safe for arrays of a proven integer or bool dtype that are proven not to be empty, and a total that starts at a
+    Python int: the sum, its wrap-around and its type are the same. Unsafe for floats, whose sum depends on the order of
+    the additions (about 1e-15 relative in float64), where dimensions or dtypes are not proven, and where there may be
+    no elements: the total is then a NumPy zero, and no longer the Python int that it started at.
 
     ## References
     - N. J. Higham, "The accuracy of floating point summation", SIAM Journal on Scientific Computing 14(4), 1993.
@@ -107,6 +108,35 @@ class SumReductionLoop(Rule):
             note="rows of a matrix add up along the first axis as well",
         ),
         Example(
+            given=INTEGERS,
+            bad="s = True\nfor f in flags:\n    s += f",
+            good="s = True\ns += np.sum(flags)",
+            equal="bool(s)",
+            safety="unsafe",
+            note="truth values add up to a truth value",
+        ),
+        Example(
+            given=NUMPY,
+            bad=(
+                "def total(n: int):\n    k = np.arange(n)\n    s = 0\n    for x in k:\n        s += x\n    return s\n"
+                "y = total(9)"
+            ),
+            good="def total(n: int):\n    k = np.arange(n)\n    s = 0\n    s += np.sum(k)\n    return s\ny = total(9)",
+            equal="y",
+            safety="unsafe",
+            note="total(0) would be a NumPy zero",
+        ),
+        Example(
+            given=INTEGERS,
+            bad="class Counted:\n    s = 0\n    for x in k:\n        s += x",
+            note="`x` is an attribute of the class: no fix",
+        ),
+        Example(
+            given=INTEGERS,
+            bad="def f():\n    global x\n    s = 0\n    for x in k:\n        s += x\n    return s",
+            note="`x` is read by others: no fix",
+        ),
+        Example(
             given=ARRAYS,
             bad="s = 0.0\nfor x in a:\n    s += x\nprint(x)",
             note="the element is read later: no fix",
@@ -149,7 +179,8 @@ class SumReductionLoop(Rule):
         value = ctx.substituted(lifted.node, lifted.replacements)
         called = "prod" if op == "*" else "sum"
         spelled, _ = ctx.names.spell(f"numpy.{called}", node)
-        doubtful = bool(lifted.doubts) or not lifted.scalar or not isinstance(start, int)
+        doubtful = bool(lifted.doubts) or not lifted.scalar or type(start) is not int
+        doubtful = doubtful or not ctx.elementwise.runs(nest.axes)  # the total would stay a Python int
         arguments = value
         if not lifted.scalar:
             arguments = f"{value}, axis=0"
@@ -210,7 +241,7 @@ class SumReductionLoop(Rule):
                 return None
             if not isinstance(value.value, (int, float)):
                 return None
-            if start is None or isinstance(value.value, float):
+            if start is None or type(value.value) is not int:
                 start = value.value
         return start
 
