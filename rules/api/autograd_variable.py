@@ -9,7 +9,8 @@ FRESH = frozenset(
     "torch.tensor torch.as_tensor torch.from_numpy torch.zeros torch.ones torch.empty torch.full torch.arange "
     "torch.linspace torch.eye torch.rand torch.randn torch.randint torch.randperm torch.FloatTensor torch.LongTensor "
     "torch.Tensor torch.DoubleTensor torch.IntTensor torch.ByteTensor torch.cuda.FloatTensor torch.cuda.LongTensor "
-    "torch.normal".split()
+    "torch.normal torch.zeros_like torch.ones_like torch.empty_like torch.full_like torch.rand_like "
+    "torch.randn_like torch.randint_like".split()
 )
 """Functions whose result has no history."""
 KEEPING = frozenset(
@@ -96,6 +97,11 @@ class AutogradVariable(Rule):
                 return ctx.is_a(node.func.value, "torch.Tensor") or not ctx.kinds.of(node.func.value).known
             if dotted is None and isinstance(node.func, ast.Attribute) and node.func.attr in KEEPING:
                 return self._fresh(node.func.value, ctx, depth + 1)
+            if dotted is None and isinstance(node.func, ast.Attribute) and node.func.attr != "requires_grad_":
+                # `torch.rand(9).mul(10).floor()`: numbers have no history either.
+                arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+                if all(isinstance(argument, ast.Constant) for argument in arguments):
+                    return self._fresh(node.func.value, ctx, depth + 1)
             return False
         if isinstance(node, ast.Subscript):
             return self._fresh(node.value, ctx, depth + 1)
@@ -143,6 +149,13 @@ class AutogradVariable(Rule):
             good="x = torch.randn(3)",
             equal="x, x.requires_grad",
             safety="safe",
+        ),
+        Example(
+            given="import torch\nfrom torch.autograd import Variable\nw = torch.ones(3, requires_grad=True)\n",
+            bad="x = Variable(torch.zeros_like(w).add(2.5).floor().long())\ny = Variable(torch.rand(3).gt(0).mul(w))",
+            good="x = torch.zeros_like(w).add(2.5).floor().long()\ny = torch.rand(3).gt(0).mul(w).detach()",
+            equal="x, x.requires_grad, y.requires_grad",
+            count=2,
         ),
         Example(
             given="import torch\nimport torch.autograd as autograd\nw = torch.randn(3, requires_grad=True)\n",

@@ -55,6 +55,10 @@ class CudaAmpNamespace(Rule):
         decorates = self._decorates(node, ctx)
         if call is None and name == "GradScaler":
             return  # an annotation, an isinstance: no call, no warning
+        if call is None and any(
+            isinstance(ancestor, ast.Compare) for ancestor in ctx.tree.ancestors(node) if isinstance(ancestor, ast.expr)
+        ):
+            return  # `context is torch.cuda.amp.autocast`: it is asked for, not used
         place = node if call is None else call
         fix = None
         if self._available(name, ctx):
@@ -310,6 +314,10 @@ class CudaAmpNamespace(Rule):
                 "scaler = torch.amp.GradScaler('cuda') if hasattr(torch.amp, 'GradScaler') "
                 "else torch.cuda.amp.GradScaler()"
             ),
+        ),
+        Example(
+            given="import torch\n",
+            ok="def known(made):\n    return made in [torch.cuda.amp.autocast, torch.autocast]\n",
         ),
         Example(
             given="import torch\n",

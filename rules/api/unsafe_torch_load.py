@@ -41,9 +41,11 @@ class UnsafeTorchLoad(Rule):
         assert isinstance(node, ast.Call)
         if any(keyword.arg is None for keyword in node.keywords) or not (node.args or node.keywords):
             return
-        if self._allows_classes(ctx) or self._explained(node, ctx):
+        if self._allows_classes(ctx) or self._explained(node, ctx) or self._last_resort(node, ctx):
             return
         path = ctx.argument(node, "f", 0)
+        if path is not None and self._in_memory(path, ctx):
+            return
         what = "the file" if path is None else f"`{ctx.short(path)}`"
         flag = ctx.argument(node, "weights_only")
         pickler = ctx.argument(node, "pickle_module", 2)
@@ -90,6 +92,26 @@ class UnsafeTorchLoad(Rule):
             or (isinstance(node, ast.Import) and any(a.name.partition(".")[0] == "deepspeed" for a in node.names))
             for node in walk(ctx.tree.module)
         )
+
+    def _last_resort(self, node: ast.Call, ctx: Context) -> bool:
+        """Whether the same function loads with `weights_only=True` as well, and so comes here only if that fails."""
+        for other in walk(ctx.tree.function(node) or ctx.tree.module):
+            if isinstance(other, ast.Call) and ctx.dotted(other.func) == "torch.load":
+                flag = ctx.argument(other, "weights_only")
+                if isinstance(flag, ast.Constant) and flag.value is True:
+                    return True
+        return False
+
+    def _in_memory(self, path: ast.expr, ctx: Context) -> bool:
+        """Whether it reads bytes that the program holds: what another part of it has pickled."""
+        if isinstance(path, ast.Name):
+            bindings = ctx.reaching.of(path)
+            if bindings is None or len(bindings) != 1 or bindings[0].path or bindings[0].value is None:
+                return False
+            found: ast.AST = bindings[0].value
+        else:
+            found = path
+        return isinstance(found, ast.Call) and ctx.dotted(found.func) == "io.BytesIO"
 
     def _explained(self, node: ast.Call, ctx: Context) -> bool:
         """Whether a comment at the call, or directly above its statement, says why the file is unpickled."""
@@ -160,6 +182,17 @@ class UnsafeTorchLoad(Rule):
             good="# weights_only is not looked at above a blank line\n\nstate = torch.load('a.pt', weights_only=True)",
         ),
         Example(given="import torch\n", ok="state = torch.load('model.pt')", targets={"torch": ">=2.6"}),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def restore(path):\n    try:\n        return torch.load(path, weights_only=True)\n"
+                "    except Exception:\n        return torch.load(path, weights_only=False)\n"
+            ),
+        ),
+        Example(
+            given="import io\nimport torch\n",
+            ok="def received(message):\n    return torch.load(io.BytesIO(message), weights_only=False)\n",
+        ),
         Example(
             given="import torch\nfrom deepspeed.utils.zero_to_fp32 import get_optim_files\n",
             ok="def restore(folder):\n    return torch.load(get_optim_files(folder)[0], weights_only=False)\n",

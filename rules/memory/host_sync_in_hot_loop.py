@@ -66,9 +66,11 @@ class HostSyncInHotLoop(Rule):
         if ctx.dotted(node.func) == "torch.cuda.synchronize":
             yield ctx.finding(
                 node,
-                "waits for the GPU in every pass of the training loop",
+                f"`{ctx.short(node)}` waits for the GPU in every pass of the training loop",
                 "drop it; only timing and other processes need it",
             )
+            return
+        if self._schedules(node, ctx):
             return
         value = self._read(node, ctx)
         if value is None or not ctx.training.on_device(value, made):
@@ -111,6 +113,16 @@ class HostSyncInHotLoop(Rule):
                 if ctx.training.on_device(part, made):
                     return part
         return None
+
+    def _schedules(self, call: ast.Call, ctx: Context) -> bool:
+        """Whether the value goes into a step: a scheduler that watches the loss needs it on the host in each pass."""
+        outer = ctx.tree.parent(call)
+        return (
+            isinstance(outer, ast.Call)
+            and call in outer.args
+            and isinstance(outer.func, ast.Attribute)
+            and outer.func.attr == "step"
+        )
 
     def _interacts(self, loop: LoopNode, ctx: Context) -> bool:
         """Whether the loop steps an environment, which needs the values on the host."""
@@ -314,6 +326,18 @@ for x, y in loader:
     optimizer.step()
     torch.cuda.synchronize()
 """,
+        ),
+        Example(
+            given=GIVEN,
+            ok="""
+plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+for x, y in loader:
+    loss = criterion(model(x.to(device)), y.to(device))
+    loss.backward()
+    optimizer.step()
+    plateau.step(loss.item())
+""",
+            note="the scheduler compares it in each pass",
         ),
         Example(
             given=GIVEN,
