@@ -7,6 +7,7 @@ the functions that it calls, or hands to a launcher, do, in the file and in firs
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,11 @@ _FITTING = frozenset({"fit", "fit_generator", "train_on_batch", "partial_fit", "
 _TRAINING = frozenset(
     "xgboost.train xgboost.cv lightgbm.train lightgbm.cv optax.apply_updates sklearn.model_selection.cross_val_score "
     "sklearn.model_selection.cross_validate sklearn.model_selection.cross_val_predict".split()
+)
+
+_LIBRARY = re.compile(
+    r"^\s*(?:import|from)\s+(?:torch|numpy|pandas|tensorflow|keras|jax|sklearn|datasets|transformers|lightning)\b",
+    re.MULTILINE,
 )
 
 
@@ -225,8 +231,17 @@ class Randomness:
         """What one call does, the functions that it runs included."""
         use = self.direct(call)
         for model, function in self.run_by(call):
-            use |= model.randomness.of(function)
+            use |= self._told_by(model, function)
         return use
+
+    def _told_by(self, model: FileModel, function: FunctionNode) -> Use:
+        """What a function does. Python's `random` in a file without any such library picks ports and waits at random:
+        no result depends on it.
+        """
+        use = model.randomness.of(function)
+        if model is self.model or PYTHON not in use.draws or _LIBRARY.search(model.source.text) is not None:
+            return use
+        return Use(use.seeds, use.draws - {PYTHON}, use.trains, use.unknown)
 
     def run_by(self, call: ast.Call) -> list[tuple[FileModel, FunctionNode]]:
         """The known functions that a call runs: its callee, and what it hands to a launcher."""
@@ -275,7 +290,7 @@ class Randomness:
                 if model is self.model:
                     self._collect(function, generators, found, seen)
                 else:
-                    for generator in model.randomness.of(function).draws & generators:
+                    for generator in self._told_by(model, function).draws & generators:
                         found.setdefault(generator, call)
             if len(found) == len(generators):
                 return

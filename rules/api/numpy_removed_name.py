@@ -163,7 +163,11 @@ class NumpyRemovedName(Rule):
                     Safety.SAFE if safe else Safety.UNSAFE,
                     f"Use `{written.replace('$x', 'x')}`",
                 )
-            yield ctx.finding(node, self._message(ctx.text(node), name), f"use `{template.replace('$x', 'x')}`", fix)
+            given = "x"
+            if call is not None and call.args and isinstance(call.args[0], (ast.Name, ast.Attribute, ast.Subscript)):
+                given = ctx.short(call.args[0])
+            advice = f"use `{template.replace('$x', given)}`"
+            yield ctx.finding(node, self._message(ctx.text(node), name), advice, fix)
             return
         removal = REMOVED[name]
         if removal.new is None:

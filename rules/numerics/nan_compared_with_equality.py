@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from mlint.rule import (
@@ -38,6 +39,9 @@ BY_KIND = {
     DATAFRAME: "pandas.isna",
     SERIES: "pandas.isna",
 }
+
+_MARKER = re.compile(r"(?:^|_)(?:na|nan|fill|missing|null|sentinel|default)(?:_|$)|^na_?val", re.IGNORECASE)
+"""Names of parameters and attributes that hold the value that stands for a missing one."""
 
 
 class NanComparedWithEquality(Rule):
@@ -77,8 +81,11 @@ class NanComparedWithEquality(Rule):
             test = self._test(left, ctx)
         if test is None or self._test(other, ctx) is not None:
             return
-        if test == "pandas.isna" and isinstance(op, (ast.Is, ast.IsNot)):
-            return  # pd.NA and pd.NaT are single objects
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            if test == "pandas.isna":
+                return  # pd.NA and pd.NaT are single objects
+            if ctx.is_test or _MARKER.search(_word(other)) is not None:
+                return  # just this object is meant: it says what stands for a missing value
         test = self._for_value(other, test, ctx)
         negated = isinstance(op, (ast.NotEq, ast.IsNot))
         written, imports = ctx.edits.name(test, node)
@@ -140,6 +147,12 @@ class NanComparedWithEquality(Rule):
         return f"not {call}"
 
     examples = (
+        Example(
+            given="import numpy as np\n",
+            ok="def filled(values, fill_value=np.nan):\n    return None if fill_value is np.nan else values\n",
+            note="asked of what stands for a missing value, not of data",
+        ),
+        Example(given="import numpy as np\n", ok="def plain(dtype):\n    return dtype.na_value is np.nan\n"),
         Example(given="import numpy as np\nx = 3.0\n", bad="y = x == np.nan", good="y = np.isnan(x)"),
         Example(
             given="import numpy as np\nx = np.array([1.0, float('nan')])\n",
@@ -195,3 +208,8 @@ def _may_be_nan(node: ast.expr) -> bool:
     if isinstance(node, ast.Name):
         return node.id.lower() in ("nan", "na", "nat")
     return isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
+
+
+def _word(node: ast.expr) -> str:
+    """The last name in an expression."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

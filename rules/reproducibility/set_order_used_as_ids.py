@@ -42,7 +42,7 @@ class SetOrderUsedAsIds(Rule):
             return
         parent = ctx.tree.parent(node)
         listed = isinstance(parent, ast.Call) and ctx.dotted(parent.func) in ("list", "tuple", "enumerate", "zip")
-        if not listed or _integers(node, ctx):
+        if not listed or _integers(node, ctx) or _of_sets(node):
             return
         use = ctx.model.order.use(node)
         if use not in _WHAT:
@@ -107,6 +107,11 @@ class SetOrderUsedAsIds(Rule):
             ok="def embed(words, model):\n    found = list(set(words))\n"
             "    return dict(zip(found, model.encode(found)))",
         ),
+        Example(
+            given="import numpy as np",
+            ok="def groups(rows):\n    found = list({frozenset(row) for row in rows})\n    return found[:2]\n",
+            note="sets have no order that could be sorted by",
+        ),
         Example(given="import torch", ok="ids = list(set(range(10)))\nprint(ids[:3])"),
         Example(given="import torch", ok="def num(keys):\n    return list(set(int(k) for k in keys))[-1:]"),
     )
@@ -120,3 +125,13 @@ def _integers(node: ast.Call | ast.SetComp, ctx: Context) -> bool:
     if isinstance(argument, (ast.GeneratorExp, ast.ListComp)):
         return ctx.kinds.of(argument.elt).name in ("int", "bool")
     return ctx.kinds.elements(argument).name in ("int", "bool")
+
+
+def _of_sets(node: ast.Call | ast.SetComp) -> bool:
+    """Whether the elements are sets themselves."""
+    element = node.elt if isinstance(node, ast.SetComp) else node.args[0]
+    if isinstance(element, (ast.GeneratorExp, ast.ListComp)):
+        element = element.elt
+    elif not isinstance(node, ast.SetComp):
+        return False
+    return isinstance(element, ast.Call) and isinstance(element.func, ast.Name) and element.func.id == "frozenset"

@@ -186,3 +186,12 @@ def test_seeded_by_import(tmp_path: Path) -> None:
     source = Source.from_bytes(b"from config import X\nimport numpy as np\nnp.random.rand()\n", str(tmp_path / "m.py"))
     model = FileModel(source, source.parse(), Project())
     assert model.randomness.of(model.module).seeds == {"numpy"}
+
+
+@pytest.mark.parametrize(("head", "draws"), [("", set()), ("import numpy as np\n", {"random"})])
+def test_python_draws_of_other_files_need_a_library(tmp_path: Path, head: str, draws: set[str]) -> None:
+    (tmp_path / "net.py").write_text(f"{head}import random\ndef connect():\n    return random.randint(1024, 65535)\n")
+    source = Source.from_bytes(b"from net import connect\nconnect()\n", str(tmp_path / "main.py"))
+    model = FileModel(source, source.parse(), Project())
+    assert model.randomness.of(model.module).draws == draws
+    assert len(model.randomness.first_draws(frozenset({"random"}))) == len(draws)
