@@ -89,6 +89,8 @@ def _work(linter: Linter, jobs: Sequence[Job], connection: Connection, inherited
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C too, and ends its workers
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if inherited is not None:
         inherited.close()  # the parent's end, copied by fork: while it is open here, the parent's death goes unnoticed
     collector = Collector()
@@ -100,6 +102,21 @@ def _work(linter: Linter, jobs: Sequence[Job], connection: Connection, inherited
                     collector.after(jobs[number].size)
         except (EOFError, OSError):
             return  # the parent is gone
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Ctrl-C waits until a new process has been started and noted: it would hit it before it can ignore it."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -151,10 +168,11 @@ class Pool:
         process = self._context.Process(
             target=_work, args=(self._linter, self._jobs, theirs, inherited), daemon=True, name="mlint"
         )
-        process.start()
-        theirs.close()
-        worker = _Worker(process, ours)
-        self._workers.append(worker)
+        with _ctrl_c_held_back():
+            process.start()
+            theirs.close()
+            worker = _Worker(process, ours)
+            self._workers.append(worker)
         self._assign(worker)
 
     def _assign(self, worker: _Worker) -> None:
