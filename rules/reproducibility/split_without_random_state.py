@@ -17,6 +17,17 @@ _SPLITTERS = frozenset(
 )
 _TORCH = "torch.utils.data.random_split"
 _FRAMES = (DATAFRAME, SERIES)
+_HUB = frozenset(
+    "datasets.load_dataset datasets.load_from_disk datasets.concatenate_datasets datasets.Dataset.from_dict "
+    "datasets.Dataset.from_list datasets.Dataset.from_pandas datasets.Dataset.from_csv datasets.Dataset.from_json "
+    "datasets.Dataset.from_generator datasets.Dataset.from_parquet".split()
+)
+"""What makes a data set of Hugging Face's `datasets`."""
+_KEEPING = frozenset(
+    "map filter select shuffle sort flatten remove_columns rename_column rename_columns select_columns cast "
+    "cast_column add_column with_format with_transform".split()
+)
+_DEEPEST = 12
 
 FRAME = "import pandas as pd\ndf = pd.DataFrame({'a': range(50)})\n"
 
@@ -42,12 +53,17 @@ class SplitWithoutRandomState(Rule):
     ## References
     - scikit-learn user guide, "Common pitfalls and recommended practices", section "Controlling randomness".
     - PyTorch documentation, `torch.utils.data.random_split`.
+    - Hugging Face Datasets documentation, `Dataset.train_test_split`.
     """
 
     code, name = "ML303", "split-without-random-state"
-    libraries = ("sklearn", "torch", "pandas", "rapids", "dask")
+    libraries = ("sklearn", "torch", "pandas", "rapids", "dask", "transformers")
     safety = Safety.UNSAFE
-    triggers = (Call(*sorted(_FUNCTIONS | _SPLITTERS), _TORCH), Method("sample", of=_FRAMES))
+    triggers = (
+        Call(*sorted(_FUNCTIONS | _SPLITTERS), _TORCH),
+        Method("sample", of=_FRAMES),
+        Method("train_test_split"),
+    )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
@@ -56,6 +72,9 @@ class SplitWithoutRandomState(Rule):
             yield from self._torch(node, ctx)
             return
         if any(keyword.arg is None for keyword in node.keywords):
+            return
+        if dotted is None and isinstance(node.func, ast.Attribute) and node.func.attr == "train_test_split":
+            yield from self._hub(node, node.func.value, ctx)
             return
         if dotted in _FUNCTIONS:
             if _is(ctx.argument(node, "shuffle"), False):
@@ -81,6 +100,20 @@ class SplitWithoutRandomState(Rule):
         )
         yield ctx.finding(node, message, "pass `random_state`", fix)
 
+    def _hub(self, node: ast.Call, receiver: ast.expr, ctx: Context) -> Iterator[Finding]:
+        """`Dataset.train_test_split` of `datasets`, which without a seed takes one from NumPy's global generator."""
+        if _is(ctx.argument(node, "shuffle"), False) or ctx.argument(node, "generator") is not None:
+            return
+        seed = ctx.argument(node, "seed")
+        if (seed is not None and not _is(seed, None)) or len(node.args) > 2:
+            return
+        if not _is_hub(receiver, ctx) or ctx.randomness.seeded("numpy", node):
+            return
+        value = str(ctx.options.seed)
+        fix = ctx.fix(lambda: ctx.edits.put_keyword(node, "seed", value), Safety.UNSAFE, f"Pass `seed={value}`")
+        message = f"`{ctx.short(node.func)}` splits at random without a seed: every run has another test set"
+        yield ctx.finding(node, message, "pass `seed`", fix)
+
     def _torch(self, node: ast.Call, ctx: Context) -> Iterator[Finding]:
         generator = ctx.argument(node, "generator", 2)
         if ctx.open_ended(node) or (generator is not None and not _is(generator, None)):
@@ -98,6 +131,51 @@ class SplitWithoutRandomState(Rule):
         yield ctx.finding(node, message, "pass a seeded `generator`", fix)
 
     examples = (
+        Example(
+            given="from datasets import load_dataset",
+            bad=(
+                'dataset = load_dataset("imdb", split="train").map(str.lower)\n'
+                "parts = dataset.train_test_split(test_size=0.1)"
+            ),
+            good=(
+                'dataset = load_dataset("imdb", split="train").map(str.lower)\n'
+                "parts = dataset.train_test_split(test_size=0.1, seed=0)"
+            ),
+        ),
+        Example(
+            given="import datasets",
+            bad=(
+                "def parts(name):\n    try:\n        data = datasets.load_from_disk(name)\n"
+                "    except FileNotFoundError:\n        data = datasets.load_dataset(name)\n"
+                '        data = data["train"].select(range(100))\n'
+                "    return data.train_test_split(0.1, seed=None)\n"
+            ),
+            good=(
+                "def parts(name):\n    try:\n        data = datasets.load_from_disk(name)\n"
+                "    except FileNotFoundError:\n        data = datasets.load_dataset(name)\n"
+                '        data = data["train"].select(range(100))\n'
+                "    return data.train_test_split(0.1, seed=0)\n"
+            ),
+        ),
+        Example(
+            given="from datasets import load_dataset\nimport numpy as np",
+            ok='np.random.seed(3)\nparts = load_dataset("imdb", split="train").train_test_split(0.1)',
+        ),
+        Example(
+            given="from datasets import load_dataset",
+            ok='parts = load_dataset("imdb", split="train").train_test_split(0.1, shuffle=False)',
+        ),
+        Example(
+            given="from datasets import load_dataset",
+            ok='parts = load_dataset("a").train_test_split(0.1)',
+            files={"datasets.py": "def load_dataset(name):\n    return name\n"},
+            note="a module of the project",
+        ),
+        Example(
+            given="import ray\nimport torch",
+            ok="def parts(data):\n    return data.train_test_split(0.1)",
+            note="ray's splits do not shuffle",
+        ),
         Example(
             given="from sklearn.model_selection import train_test_split\nX, y = list(range(50)), list(range(50))",
             bad="X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2)",
@@ -200,7 +278,7 @@ class SplitWithoutRandomState(Rule):
         Example(ok=FRAME + "print(df.sample(5))\nhead = df.sample(frac=0.1)"),
         Example(ok=FRAME + "train = df.sample(frac=0.8, random_state=1)\ntest = df.drop(train.index)"),
         Example(
-            ok="from datasets import load_dataset\nimport torch\nparts = load_dataset('imdb').train_test_split(0.1)",
+            ok="from mylib import load_dataset\nimport torch\nparts = load_dataset('imdb').train_test_split(0.1)",
             note="a method of another library's data set",
         ),
     )
@@ -256,3 +334,28 @@ def _is_name(nodes: list[ast.expr], name: str) -> bool:
 
 def _after(node: ast.AST, call: ast.Call) -> bool:
     return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)) > (call.lineno, call.col_offset)
+
+
+def _is_hub(node: ast.expr, ctx: Context, depth: int = 0) -> bool:
+    """Whether a value certainly is a data set of Hugging Face's `datasets`."""
+    if depth > _DEEPEST:
+        return False
+    if isinstance(node, ast.Subscript):
+        return _is_hub(node.value, ctx, depth + 1)
+    if isinstance(node, ast.Name):
+        bindings = ctx.reaching.of(node)
+        return bool(bindings) and all(
+            binding.how == "assign"
+            and not binding.path
+            and isinstance(binding.value, ast.expr)
+            and _is_hub(binding.value, ctx, depth + 1)
+            for binding in bindings or ()
+        )
+    if not isinstance(node, ast.Call):
+        return False
+    if ctx.dotted(node.func) in _HUB:
+        project = ctx.model.project
+        return project is None or project.locate("datasets", ctx.source.path) is None
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _KEEPING:
+        return _is_hub(node.func.value, ctx, depth + 1)
+    return False
