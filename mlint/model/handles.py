@@ -132,8 +132,8 @@ ARRAYS = Protocol("keys", lazy="items values", attributes="files allow_pickle zi
 """What `numpy.load` gives for an `.npz` file."""
 
 HDF5 = Protocol(
-    "keys flush visit create_dataset_like copy move",
-    lazy="get create_dataset create_group require_group require_dataset items values",
+    "flush visit create_dataset_like copy move",
+    lazy="keys get create_dataset create_group require_group require_dataset items values",
     attributes="filename mode attrs name",
     items="lazy",
     functions=False,
@@ -363,11 +363,18 @@ class Handles:
                 continue
             inner = self.tree.scope(node)
             while inner is not scope and isinstance(inner, COMPREHENSIONS):
+                if isinstance(inner, ast.GeneratorExp) and not self._used_up(inner):
+                    return None
                 inner = self.tree.scope(inner)
             if len(reaching) > 1 or inner is not scope or isinstance(node.ctx, ast.Del):
                 return None
             found.append(node)
         return found
+
+    def _used_up(self, generator: ast.GeneratorExp) -> bool:
+        """Whether a generator expression is gone over at once: ``sum(d[k].size for k in d)``."""
+        call = self.tree.parent(generator)
+        return isinstance(call, ast.Call) and (_is_join(call) or self.names.dotted(call.func) in _EAGER)
 
     def _span(
         self, statement: ast.stmt, reads: list[ast.Name], block: list[ast.stmt], closing: ast.stmt | None

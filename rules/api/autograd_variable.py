@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from mlint.rule import DATA_LOADER, Call, Context, Example, Finding, Rule, Safety, walk
 
 FRESH = frozenset(
-    "torch.tensor torch.as_tensor torch.from_numpy torch.zeros torch.ones torch.empty torch.full torch.arange "
+    "torch.tensor torch.from_numpy torch.zeros torch.ones torch.empty torch.full torch.arange "
     "torch.linspace torch.eye torch.rand torch.randn torch.randint torch.randperm torch.FloatTensor torch.LongTensor "
     "torch.Tensor torch.DoubleTensor torch.IntTensor torch.ByteTensor torch.cuda.FloatTensor torch.cuda.LongTensor "
-    "torch.normal torch.zeros_like torch.ones_like torch.empty_like torch.full_like torch.rand_like "
-    "torch.randn_like torch.randint_like".split()
+    "torch.zeros_like torch.ones_like torch.empty_like torch.full_like torch.rand_like torch.randn_like "
+    "torch.randint_like".split()
 )
 """Functions whose result has no history."""
 KEEPING = frozenset(
     "cuda cpu to float double half long int byte bool view reshape unsqueeze squeeze contiguous type clone t transpose "
-    "permute expand expand_as repeat type_as pin_memory detach normal_ uniform_ fill_ zero_ random_".split()
+    "permute expand expand_as repeat type_as pin_memory detach normal_ uniform_ zero_ random_".split()
 )
 """Methods whose result has a history only if the tensor has one."""
 _DEPTH = 8
@@ -30,9 +30,10 @@ class AutogradVariable(Rule):
     ignored with a warning, so that code which relies on it records a graph.
 
     ## Fix safety
-    Safe. `Variable(x)` becomes x where x is seen to have no history (it was just made, or comes from a loader), else
-    `x.detach()`, and `Variable(x, requires_grad=True)` becomes `x.detach().requires_grad_()`. Unsafe where it is not
-    proven that x is a tensor. A call with `volatile` is only reported.
+    Safe. `Variable(x)` becomes x where x is seen to have no history (it was just made, or comes from a loader) and is
+    not read afterwards under its own name, else `x.detach()`, and `Variable(x, requires_grad=True)` becomes
+    `x.detach().requires_grad_()`. Unsafe where it is not proven that x is a tensor. A call with `volatile` is only
+    reported.
 
     ## References
     - PyTorch 0.4.0 migration guide, "Merging Tensor and Variable and classes".
@@ -72,6 +73,9 @@ class AutogradVariable(Rule):
         parts = {"x": data} if flag is None or "$flag" not in template else {"x": data, "flag": flag}
         written = template.replace("$x", ctx.short(data)).replace("$flag", "…")
         bare = self._is_bare_rebinding(node, data, ctx) if template == "$x" else None
+        if template == "$x" and self._read_later(data, node, ctx):
+            template = "$x.detach()"  # a tensor of its own, whose shape and flags can be changed
+            written = template.replace("$x", ctx.short(data))
         fix = ctx.fix(
             lambda: ctx.edits.replace(node, template, **parts) if bare is None else ctx.edits.delete([bare]),
             Safety.SAFE if proven else Safety.UNSAFE,
@@ -91,6 +95,9 @@ class AutogradVariable(Rule):
         if isinstance(node, ast.Call):
             dotted = ctx.dotted(node.func)
             if dotted in FRESH:
+                tensor = str(dotted).endswith("Tensor")
+                if tensor and any(self._may_be_tensor(a, ctx) for a in node.args):
+                    return False  # `torch.Tensor(w)` keeps the history of w
                 grad = ctx.argument(node, "requires_grad")
                 return grad is None or (isinstance(grad, ast.Constant) and grad.value is False)
             if dotted is None and isinstance(node.func, ast.Attribute) and node.func.attr == "detach":
@@ -123,15 +130,40 @@ class AutogradVariable(Rule):
                 return False
         return True
 
+    def _may_be_tensor(self, node: ast.expr, ctx: Context) -> bool:
+        kind = ctx.kinds.of(node)
+        return not kind.known or kind.is_a("torch.Tensor")
+
     def _changed(self, name: ast.Name, ctx: Context) -> bool:
-        """Whether the function may give the tensor a history in place: `x.requires_grad_()`, `x[0] = w`."""
+        """Whether the function may give the tensor a history in place: `x.requires_grad_()`, `x[0] = w`, `arm(x)`."""
         for node in walk(ctx.tree.function(name) or ctx.tree.module):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name.id:
+                if any(isinstance(target, (ast.Name, ast.Attribute)) for target in node.targets):
+                    return True  # another name for it
+            if isinstance(node, ast.Call) and ctx.dotted(node.func) is None and node.lineno < name.lineno:
+                if any(isinstance(given, ast.Name) and given.id == name.id for given in node.args):
+                    return True
             if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, ast.Name):
                 if node.value.id != name.id:
                     continue
                 if not isinstance(node.ctx, ast.Load) or (isinstance(node, ast.Attribute) and node.attr.endswith("_")):
                     return True
         return False
+
+    def _read_later(self, data: ast.expr, call: ast.Call, ctx: Context) -> bool:
+        """Whether the tensor itself is read after the call: two names would stand for one tensor."""
+        while isinstance(data, ast.Subscript):
+            data = data.value
+        if not isinstance(data, ast.Name):
+            return False
+        loop = ctx.flow.loop(call)
+        inside = set() if loop is None else {id(inner) for inner in walk(loop)}
+        own = {id(binding.node) for binding in ctx.reaching.of(data) or ()}
+        return any(
+            id(binding.node) in own and (use is not data or id(binding.node) not in inside)
+            for use in ctx.flow.uses_after(data.id, ctx.tree.statement(call))
+            for binding in ctx.reaching.of(use) or ()
+        )
 
     def _is_bare_rebinding(self, node: ast.Call, data: ast.expr, ctx: Context) -> ast.Assign | None:
         """`x = Variable(x)`: what is left of it says nothing."""
@@ -143,6 +175,14 @@ class AutogradVariable(Rule):
         return parent if same and len(ctx.tree.block(parent)) > 1 else None
 
     examples = (
+        Example(
+            given="import torch\nfrom torch.autograd import Variable\nx = torch.randn(3)\n",
+            bad="y = Variable(x)\ny.unsqueeze_(0)\nz = x.shape",
+            good="y = x.detach()\ny.unsqueeze_(0)\nz = x.shape",
+            equal="y, z",
+            safety="safe",
+            note="y is another tensor with the same data",
+        ),
         Example(
             given="import torch\nfrom torch.autograd import Variable\n",
             bad="x = Variable(torch.randn(3))",

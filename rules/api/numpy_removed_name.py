@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ def _table() -> Mapping[str, Removal]:
         "unicode_ np.str_|Inf np.inf|Infinity np.inf|infty np.inf|PINF np.inf|NINF -np.inf|NaN np.nan|PZERO 0.0|"
         "NZERO -0.0|product np.prod|cumproduct np.cumprod|sometrue np.any|alltrue np.all|round_ np.round|"
         "mat np.asmatrix|bool8 np.bool_|int0 np.intp|uint0 np.uintp|object0 np.object_|bytes0 np.bytes_|str0 np.str_|"
-        "void0 np.void|issubclass_ issubclass"
+        "void0 np.void"
     ).split("|"):
         name, new = line.split()
         table[name] = Removal("2.0", new)
@@ -48,7 +49,8 @@ def _table() -> Mapping[str, Removal]:
         table[name] = Removal("2.0", f"np.exceptions.{name}", since="1.25")
     table["trapz"] = Removal("2.4", "np.trapezoid", since="2.0")
     table["in1d"] = Removal("2.4", "np.isin", safe=False)
-    table["alen"] = Removal("1.23", "len")
+    table["alen"] = Removal("1.23", "len", safe=False)
+    table["issubclass_"] = Removal("2.0", "issubclass", safe=False)
     table["rank"] = Removal("1.18", "np.ndim")
     table["typeDict"] = Removal("1.25", "np.sctypeDict")
     table["byte_bounds"] = Removal("2.0", "np.lib.array_utils.byte_bounds", since="2.0")
@@ -103,7 +105,9 @@ class NumpyRemovedName(Rule):
     the line is reached. `np.bool` and `np.long` exist again since NumPy 2.0 and mean NumPy's own types.
 
     ## Fix safety
-    Safe where the new name is the same object, or does the same: `np.int` was `int`. Unsafe for `np.in1d`, as `np.isin`
+    Safe where the new name is the same object, or does the same: `np.int` was `int`. No fix for an import whose new
+    name would hide a builtin (`from numpy import any`) or is taken. Unsafe for `np.alen` and `np.issubclass_`, which
+    took more than `len` and `issubclass` do, for `np.in1d`, as `np.isin`
     keeps the shape of its argument, and `np.asfarray`, as `np.asarray(x, dtype=float)` makes float64 of float32. A
     replacement that is newer than what is targeted is not offered.
 
@@ -225,8 +229,13 @@ class NumpyRemovedName(Rule):
         if removal is not None and new is not None:
             advice = f"use `{new}`"
             bare = new.removeprefix("np.")
-            if bare.isidentifier() and self._available(removal, ctx):
-                builtin = bare == new
+            builtin = bare == new
+            renames = not alias.asname or builtin
+            if (
+                bare.isidentifier()
+                and self._available(removal, ctx)
+                and not (renames and self._means_another(bare, local, builtin, ctx))
+            ):
 
                 def build() -> list[Edit]:
                     uses = [] if alias.asname and not builtin else self._uses(local, ctx)
@@ -239,6 +248,16 @@ class NumpyRemovedName(Rule):
 
                 fix = ctx.fix(build, Safety.SAFE if removal.safe else Safety.UNSAFE, f"Use `{new}`")
         yield ctx.finding(node, self._message(f"numpy.{name}", name), advice, fix)
+
+    def _means_another(self, bare: str, local: str, builtin: bool, ctx: Context) -> bool:
+        """Whether the new name would hide a builtin, as `from numpy import any` does, or is taken where it is used."""
+        if not builtin and hasattr(builtins, bare):
+            return True
+        places = [ctx.tree.module, *(ctx.tree.scope(use) for use in self._uses(local, ctx))]
+        bindings = [found[1] for place in places if (found := ctx.names.lookup_from(place, bare)) is not None]
+        return any(
+            binding.imported not in (f"numpy.{bare}", f"numpy.{local}") for found in bindings for binding in found
+        )
 
     def _uses(self, local: str, ctx: Context) -> list[ast.Name]:
         return [
@@ -270,6 +289,14 @@ class NumpyRemovedName(Rule):
         yield ctx.finding(call, f"`{func.attr}` is no method of an array since NumPy 2.0", advice, fix)
 
     examples = (
+        Example(
+            bad="from numpy import sometrue\ny = sometrue([1])\nz = any(x for x in [0])",
+            note="`any` would be NumPy's: no fix",
+        ),
+        Example(
+            bad="from numpy import product\n\n\ndef f(prod):\n    return product(prod)",
+            note="`prod` is taken: no fix",
+        ),
         Example(
             given="import numpy as np\n",
             bad="x = np.zeros(3, dtype=np.int)",

@@ -36,6 +36,8 @@ KEYWORDS = {
 }
 INDEXES = ("Int64Index", "UInt64Index", "Float64Index")
 CONCAT = ("ignore_index", "verify_integrity", "sort")
+_FILLING = ("axis", "inplace", "limit")
+"""What `ffill` takes as `fillna` did, in all versions of pandas."""
 GIVEN = "import numpy as np\nimport pandas as pd\ndf = pd.DataFrame({'a': np.random.rand(5), 'b': range(5)})\n"
 
 
@@ -162,7 +164,10 @@ class PandasRemovedApi(Rule):
         new = None
         if isinstance(method, ast.Constant):
             new = {"ffill": "ffill", "pad": "ffill", "bfill": "bfill", "backfill": "bfill"}.get(str(method.value))
-        rest: list[ast.expr | ast.keyword] = [k for k in call.keywords if k is not keyword]
+        rest: list[ast.expr | ast.keyword] = [k for k in call.keywords if k.arg in _FILLING]
+        others = {k.arg for k in call.keywords if not (k.arg == "value" and _is_none(k.value))}
+        if not others <= {*_FILLING, "method"}:
+            new = None  # `ffill` knows no `downcast` in pandas 3
         fix = None
         if new is not None and not call.args:
             fix = ctx.fix(
@@ -201,6 +206,18 @@ class PandasRemovedApi(Rule):
         yield ctx.finding(call, f"{said} was removed in pandas 2.0", "use `pd.concat`", fix)
 
     examples = (
+        Example(
+            given=GIVEN,
+            bad="full = df.fillna(value=None, method='ffill', axis=0)",
+            good="full = df.ffill(axis=0)",
+            equal="len(full)",
+            raises="TypeError",
+        ),
+        Example(
+            given=GIVEN,
+            bad="full = df.fillna(method='ffill', downcast='infer')",
+            note="`ffill` knows no `downcast` in pandas 3: no fix",
+        ),
         Example(
             given=GIVEN,
             bad="names = [n for n, _ in df.iteritems()]",
@@ -275,3 +292,7 @@ class PandasRemovedApi(Rule):
         Example(given="import pandas as pd\n", ok="def f(frame):\n    return frame.iteritems(), frame.append(3)\n"),
         Example(given=GIVEN, ok="x = df.applymap(str) if not hasattr(df, 'map') else df.map(str)"),
     )
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None

@@ -25,7 +25,7 @@ from mlint.rule import (
 GRADIENT_WORDS = frozenset(
     "backward manual_backward requires_grad requires_grad_ retain_grad enable_grad set_grad_enabled grad autograd "
     "autograd_grad vjp jvp jacobian hessian jacrev jacfwd hvp register_hook register_full_backward_hook "
-    "register_backward_hook grad_fn create_graph functional_call captum zero_grad".split()
+    "register_backward_hook grad_fn is_leaf create_graph functional_call captum zero_grad".split()
 )
 GRADIENT_NAMES = re.compile(
     r"attack|advers|saliency|gradcam|grad_cam|attribution|fgsm|pgd|perturb|style_?transfer|deepdream|dream|invert|"
@@ -63,7 +63,8 @@ class InferenceWithoutNoGrad(Rule):
 
     ## Fix safety
     Safe where everything that the model returns is turned into plain numbers inside the function. Unsafe where an
-    output is returned, stored or passed to code that is not known: somebody may ask for its gradient there.
+    output is bound to a name of the module, returned, stored or passed to code that is not known: somebody may ask for
+    its gradient there.
 
     ## References
     - PyTorch documentation, "Autograd mechanics", section "Locally disabling gradient computation".
@@ -220,7 +221,11 @@ class InferenceWithoutNoGrad(Rule):
         run = _run(region, forwards, ctx)
         if not run or any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in walk_statements(run)):
             return ctx.finding(first, message, advice)
-        safety = Safety.UNSAFE if outputs.leaves else Safety.SAFE
+        # What a module binds may be read by whoever comes later.
+        public = ctx.tree.function(node) is None and any(
+            isinstance(ctx.tree.parent(forward), ast.Assign) for forward in forwards
+        )
+        safety = Safety.UNSAFE if outputs.leaves or public else Safety.SAFE
         function = ctx.tree.function(node)
         if function is not None and _is_all(function, node, run, ctx):
             whole = function

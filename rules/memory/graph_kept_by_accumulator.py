@@ -15,7 +15,9 @@ criterion = nn.MSELoss()
 optimizer = optim.SGD(model.parameters(), lr=0.1)
 loader = [(torch.randn(5, 4), torch.randn(5, 1)) for _ in range(4)]
 """
-_READING = frozenset("len sum float print str min max round list tuple int abs".split())
+_READING = frozenset("len float print str round int".split())
+_OF_GRAPH = frozenset("requires_grad grad_fn grad is_leaf retain_grad register_hook".split())
+"""What of a tensor tells whether it has a graph."""
 
 
 class GraphKeptByAccumulator(Rule):
@@ -27,8 +29,8 @@ class GraphKeptByAccumulator(Rule):
     of steps, and an epoch that starts well ends out of memory.
 
     ## Fix safety
-    Safe where the sum or list is local and only read, so that nothing could go backward through it. Unsafe where it is
-    returned or kept on an object.
+    Safe where the sum or list is local and only its numbers are read, so that nothing could go backward through it;
+    what is printed of a tensor no longer names its `grad_fn`. Unsafe where it is returned or kept on an object.
 
     ## Known limits
     Only values that are proven to be losses or scored outputs, in loops that go backward and step. A sum that itself
@@ -142,6 +144,12 @@ class GraphKeptByAccumulator(Rule):
         """What a read of the sum means for detaching: SAFE, UNSAFE where it leaves the function, None if unknown."""
         child: ast.AST = node
         for ancestor in ctx.tree.ancestors(node):
+            if isinstance(ancestor, ast.Attribute) and ancestor.attr in _OF_GRAPH:
+                return None
+            if isinstance(ancestor, ast.NamedExpr):
+                return None
+            if isinstance(ancestor, (ast.For, ast.comprehension)):
+                return self._gone_over(ancestor, ctx)
             if isinstance(ancestor, ast.Call):
                 if child is ancestor.func:
                     assert isinstance(child, ast.Attribute)
@@ -164,6 +172,29 @@ class GraphKeptByAccumulator(Rule):
             elif isinstance(ancestor, ast.stmt):
                 return Safety.SAFE
             child = ancestor
+        return None
+
+    def _gone_over(self, loop: ast.For | ast.comprehension, ctx: Context) -> Safety | None:
+        """What going over a list means: SAFE where of each element only the number is taken."""
+        body: list[ast.AST] = [ctx.tree.parent(loop) or loop] if isinstance(loop, ast.comprehension) else [*loop.body]
+        if not isinstance(loop.target, ast.Name):
+            return None
+        for part in body:
+            for inner in walk(part):
+                if isinstance(inner, ast.Name) and inner.id == loop.target.id and isinstance(inner.ctx, ast.Load):
+                    if self._element(inner, ctx) is None:
+                        return None
+        return Safety.SAFE
+
+    def _element(self, name: ast.Name, ctx: Context) -> Safety | None:
+        """What the use of one element of a list means."""
+        parent = ctx.tree.parent(name)
+        if isinstance(parent, ast.FormattedValue):
+            return Safety.SAFE
+        if isinstance(parent, ast.Call) and ctx.dotted(parent.func) in ("float", "int", "print"):
+            return Safety.SAFE
+        if isinstance(parent, ast.Attribute) and parent.attr in ("item", "detach", "tolist"):
+            return Safety.SAFE
         return None
 
     def _only_reads(self, call: ast.Call, ctx: Context) -> bool:
@@ -314,6 +345,35 @@ class Trainer:
             self.history.append(loss.detach())
 """,
             safety="unsafe",
+        ),
+        Example(
+            given=GIVEN,
+            ok="""
+losses = []
+for x, y in loader:
+    optimizer.zero_grad()
+    loss = criterion(model(x), y)
+    loss.backward(retain_graph=True)
+    losses.append(loss)
+for loss in losses:
+    loss.backward()
+optimizer.step()
+""",
+            note="each of them goes backward",
+        ),
+        Example(
+            given=GIVEN,
+            ok="""
+total = 0
+for x, y in loader:
+    optimizer.zero_grad()
+    loss = criterion(model(x), y)
+    loss.backward()
+    optimizer.step()
+    total += loss
+kept = total.requires_grad
+""",
+            note="asks for the graph",
         ),
         Example(
             given=GIVEN,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mlint.rule import Example, PatternRule, Safety
+from mlint.rule import Context, Example, Match, PatternRule, Safety
 
 TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.randn(8, 100)\nx[:4, 0] += 300\n"
 TENSORFLOW = "import tensorflow as tf\nx = tf.random.normal((8, 100)) + 300 * tf.one_hot([0] * 8, 100)\n"
@@ -20,7 +20,9 @@ class LogOfSoftmax(PatternRule):
 
     ## Fix safety
     Safe: equal up to rounding where the original is finite, finite where it is not. Where the probability was assigned
-    to a name of its own, the assignment goes if nothing else in the function reads it, and stays otherwise.
+    to a name of its own, the assignment goes if nothing else in the function reads it, and stays otherwise. Unsafe for
+    the sigmoid of PyTorch and TensorFlow where x is not seen to be of floating point: theirs takes integers or complex
+    numbers, and the logarithm of it does not.
 
     ## References
     - P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
@@ -47,7 +49,21 @@ class LogOfSoftmax(PatternRule):
     in_tests = False
     safety = (Safety.SAFE, Safety.UNSAFE)
     message = "`{code}` is -inf where the probability underflows"
+
+    def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
+        sigmoid = match.pattern.startswith(("torch.", "tf.")) and "sigmoid" in match.pattern
+        if sigmoid and not ctx.is_floating(match["x"]):
+            return Safety.UNSAFE
+        return super().fix_safety(match, ctx)
+
     examples = (
+        Example(
+            given="import torch\nimport torch.nn.functional as F\n",
+            bad="def score(x: torch.Tensor):\n    return torch.log(torch.sigmoid(x))\n",
+            good="def score(x: torch.Tensor):\n    return F.logsigmoid(x)\n",
+            safety="unsafe",
+            note="`logsigmoid` takes no integers",
+        ),
         Example(
             given=TORCH,
             bad="y = torch.log(torch.softmax(x, dim=-1))",

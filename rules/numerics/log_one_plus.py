@@ -20,9 +20,11 @@ class LogOnePlus(PatternRule):
     without forming the large number.
 
     ## Fix safety
-    Safe: equal up to rounding, and closer to the exact value for small x. PyTorch's `softplus` returns x itself above
-    20, where the two differ by less than 2.1e-9. Unsafe where the dtype of the result could change: NumPy takes the
-    logarithm of small integers in float16, so `np.log(1.0 + x)` of an array of uint8 and `np.log1p(x)` differ.
+    Safe: equal up to rounding, and closer to the exact value for small x. Unsafe where the dtype of the result could
+    change: NumPy takes the logarithm of truth values and small integers in float16, so `np.log(1 + x)` of an array of
+    bool and `np.log1p(x)` differ, unless x is seen to be of floating point. `softplus` and `logaddexp` take no complex
+    numbers, and those of PyTorch and TensorFlow no integers: unsafe where x could be such. PyTorch's `softplus` returns
+    x itself above 20, which is off by up to 2.1e-9: safe for float32 and shorter, where that is less than a digit.
 
     ## References
     - D. Goldberg, "What Every Computer Scientist Should Know About Floating-Point Arithmetic", ACM Computing Surveys
@@ -71,11 +73,14 @@ class LogOnePlus(PatternRule):
 
     def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
         x = match["x"]
-        if "exp($x)" in match.pattern or ctx.is_floating(x):
-            return super().fix_safety(match, ctx)
-        if match.pattern.startswith("np.") and _adds_float(match.node):
-            return Safety.UNSAFE
-        return super().fix_safety(match, ctx)
+        if "exp($x)" in match.pattern:
+            if match.pattern.startswith("torch."):
+                proven = ctx.kinds.of(x).dtype in ("float16", "bfloat16", "float32")
+            else:
+                proven = match.pattern.startswith("jnp.") or ctx.is_floating(x)
+        else:
+            proven = not match.pattern.startswith("np.") or ctx.is_floating(x)
+        return super().fix_safety(match, ctx) if proven else Safety.UNSAFE
 
     examples = (
         Example(
@@ -130,7 +135,21 @@ class LogOnePlus(PatternRule):
             given="import numpy as np\n",
             bad="def scale(x):\n    return np.log(1 + x)\n",
             good="def scale(x):\n    return np.log1p(x)\n",
+            safety="unsafe",
+            note="of truth values, the one gives float64 and the other float16",
+        ),
+        Example(
+            given="import numpy as np\n",
+            bad="def scale(x):\n    return np.log(1 + np.sqrt(x))\n",
+            good="def scale(x):\n    return np.log1p(np.sqrt(x))\n",
             safety="safe",
+        ),
+        Example(
+            given="import torch\nimport torch.nn.functional as F\n",
+            bad="def soft(x: torch.Tensor):\n    return torch.log(1 + torch.exp(x))\n",
+            good="def soft(x: torch.Tensor):\n    return F.softplus(x)\n",
+            safety="unsafe",
+            note="`softplus` takes no integers, and gives float64 above 20 with fewer digits",
         ),
         Example(
             given="from numpy import log, exp\nimport numpy as np\nx = np.random.randn(100) * 900\n",
@@ -204,19 +223,6 @@ class LogOnePlus(PatternRule):
         Example(given="import torch\nimport sympy\n", ok="y = sympy.log(1 + sympy.Symbol('x'))"),
         Example(given="import torch\nfrom mylib import log\n", ok="y = log(1 + torch.rand(3))"),
     )
-
-
-def _adds_float(node: ast.expr) -> bool:
-    """Whether the one of ``1 + x`` is written as a floating-point number."""
-    return any(isinstance(part, ast.Constant) and isinstance(part.value, float) for part in _terms(node))
-
-
-def _terms(node: ast.expr) -> list[ast.expr]:
-    if isinstance(node, ast.Call):
-        inner = node.args[0] if node.args else getattr(node.func, "value", None)
-        if isinstance(inner, ast.BinOp):
-            return [inner.left, inner.right]
-    return []
 
 
 def _rounded(node: ast.expr) -> bool:

@@ -66,6 +66,8 @@ class JaxArrayAssignedInPlace(Rule):
         array = target.value
         if not isinstance(array, ast.Name):
             return None
+        if any(isinstance(ancestor, ast.Try) for ancestor in ctx.tree.ancestors(node)):
+            return None  # the TypeError may be expected
         found = ctx.names.lookup(array)
         if found is None or found[0] is not ctx.tree.scope(node) or self._shared(array.id, found[0], ctx):
             return None
@@ -80,6 +82,8 @@ class JaxArrayAssignedInPlace(Rule):
         else:
             return None
         index, value = ctx.text(target.slice), ctx.text(node.value)
+        if isinstance(node.value, ast.Tuple) and not value.startswith("("):
+            value = f"({value})"
         if sign and not isinstance(node.value, (ast.Name, ast.Constant, ast.Attribute, ast.Call, ast.Subscript)):
             value = f"({value})"
         text = f"{array.id} = {array.id}.at[{index}].{method}({sign}{value})"

@@ -42,9 +42,10 @@ class ArrayGrownInLoop(Rule):
     and one call after the loop copies every piece once.
 
     ## Fix safety
-    Safe where the array and the pieces are proven to have one dtype. Otherwise unsafe: joining step by step and joining
-    at once may promote mixed dtypes in another way, and code that reads the array when the loop has raised finds it
-    without the pieces.
+    Safe where the array and the pieces are proven to have one dtype, and nothing in the loop changes a piece once it is
+    joined. Otherwise unsafe: a piece that is changed later is seen as it is after the loop, joining step by step and
+    joining at once may promote mixed dtypes in another way, and code that reads the array when the loop has raised
+    finds it without the pieces.
 
     ## References
     - NumPy documentation, `numpy.append`: "Append does not occur in-place: a new array is allocated and filled."
@@ -115,6 +116,17 @@ class ArrayGrownInLoop(Rule):
             ),
             equal="x",
             safety="safe",
+        ),
+        Example(
+            given=NUMPY,
+            bad="x = np.zeros(0)\nb = np.ones(2)\nfor i in range(20):\n    x = np.concatenate([x, b])\n    b[0] = i",
+            good=(
+                "x = np.zeros(0)\nb = np.ones(2)\nx_parts = [x]\nfor i in range(20):\n    x_parts.append(b)\n"
+                "    b[0] = i\nx = np.concatenate(x_parts)"
+            ),
+            equal="x.shape",
+            safety="unsafe",
+            note="`b` is changed after it was joined",
         ),
         Example(
             given=RNG,
@@ -286,6 +298,24 @@ class ArrayGrownInLoop(Rule):
     def _inside(self, node: ast.AST, loop: LoopNode, ctx: Context) -> bool:
         return any(ancestor is loop for ancestor in ctx.tree.ancestors(node))
 
+    def _may_change(self, growth: _Growth, ctx: Context) -> bool:
+        """Whether a piece may be changed between the round that makes it and the end of the loop."""
+        part = growth.part
+        if isinstance(part, (ast.Call, ast.BinOp)) and ctx.elementwise.fresh(part):
+            return False
+        names = {inner.id for inner in walk(part) if isinstance(inner, ast.Name)} if part is not None else set()
+        for node in walk(growth.loop):
+            if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
+                return True
+            if isinstance(node, ast.AugAssign):
+                return True
+            if isinstance(node, ast.Name) and node.id in names:
+                parent = ctx.tree.parent(node)
+                handed = isinstance(parent, ast.Call) and ctx.tree.statement(node) is not growth.statement
+                if handed or (isinstance(parent, ast.Attribute) and isinstance(ctx.tree.statement(node), ast.Expr)):
+                    return True
+        return False
+
     def _one_dtype(self, growth: _Growth, flat: bool, ctx: Context) -> bool:
         """Whether the array and the pieces are proven to be of one dtype, and no exception can be seen to be caught."""
         if any(isinstance(ancestor, ast.Try) for ancestor in ctx.tree.ancestors(growth.loop)):
@@ -298,6 +328,8 @@ class ArrayGrownInLoop(Rule):
         if len({kind.dtype for kind in kinds}) != 1 or not all(kind.is_a(NDARRAY) for kind in kinds):
             return False
         if flat and any(kind.ndim != 1 for kind in kinds):
+            return False
+        if part.is_a(NDARRAY) and self._may_change(growth, ctx):
             return False
         if part.is_a(NDARRAY):
             return part.dtype is not None and part.dtype == kinds[0].dtype
