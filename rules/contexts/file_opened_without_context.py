@@ -73,7 +73,7 @@ class FileOpenedWithoutContext(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
-        if not self._opens(node, ctx):
+        if not self._opens(node, ctx) or self._over_open_file(node, ctx):
             return
         use = ctx.handles.use(node)
         if use.how == "consumed":
@@ -89,6 +89,12 @@ class FileOpenedWithoutContext(Rule):
         if ctx.dotted(func) in OPENERS:
             return True
         return isinstance(func, ast.Attribute) and func.attr == "open" and _is_path(func.value, ctx)
+
+    def _over_open_file(self, call: ast.Call, ctx: Context) -> bool:
+        """Whether it reads through a file that a `with` closes: `gzip.open(stream)`."""
+        inner = call.args[0] if call.args else None
+        bindings = ctx.reaching.of(inner) if isinstance(inner, ast.Name) else None
+        return bool(bindings) and _reads(call) and all(binding.how == "with" for binding in bindings or ())
 
     # `json.load(open(path))`
 
@@ -190,6 +196,14 @@ class FileOpenedWithoutContext(Rule):
         yield ctx.finding(call, message, advice, ctx.fix(build, safety, f"Use `{_one_line(header)}`"))
 
     examples = (
+        Example(
+            given="import gzip\nimport numpy as np\n",
+            ok=(
+                "def table(place):\n    with place.open('rb') as stream:\n"
+                "        text = gzip.open(stream, mode='rt')\n        return np.loadtxt(text)\n"
+            ),
+            note="the stream is closed, and gzip holds nothing else",
+        ),
         # What is closed by somebody else, or kept on purpose
         Example(
             given=TEXT,
