@@ -221,7 +221,9 @@ class BoostingRemovedArgument(Rule):
             message, advice = said
             name = keyword.arg
             fix = None
-            if name in IGNORED:
+            if name in IGNORED and any(isinstance(part, ast.Call) for part in ast.walk(keyword.value)):
+                fix = None  # what it calls would not be called any more
+            elif name in IGNORED:
                 fix = ctx.fix(lambda n=name: ctx.edits.remove_keyword(call, n), Safety.SAFE, f"Remove `{name}`")  # type: ignore[misc]
             elif name == "objective":
                 fix = ctx.fix(
@@ -229,6 +231,8 @@ class BoostingRemovedArgument(Rule):
                     Safety.SAFE,
                     "Use `reg:squarederror`",
                 )
+            elif isinstance(ctx.argument(call, "gpu_id"), ast.UnaryOp):
+                fix = None  # -1 stood for no GPU
             elif ctx.targets("xgboost", ">=2.0") and ctx.argument(call, "device") is None:
                 fix = ctx.fix(lambda: self._on_device(call, ctx), Safety.SAFE, "Use `device`")
             yield ctx.finding(keyword, message, advice, fix)
@@ -332,6 +336,12 @@ class BoostingRemovedArgument(Rule):
         yield ctx.finding(node, "XGBoost 2 has no `best_ntree_limit`: AttributeError", "use `best_iteration + 1`", fix)
 
     examples = (
+        Example(
+            given=GIVEN_XGB,
+            bad="model = xgb.XGBClassifier(gpu_id=-1)",
+            targets={"xgboost": ">=2.1"},
+            note="-1 stood for no GPU: no fix",
+        ),
         Example(
             given=GIVEN_LGB,
             bad="model = lgb.train(params, data, 9, valid_sets=[held], early_stopping_rounds=3, verbose_eval=False)",
