@@ -186,6 +186,16 @@ def _check(options: argparse.Namespace) -> None:
         if not options.jobs.isdigit():
             raise UsageError(f"--jobs {options.jobs}: say a number, 0 for one process per processor")
         options.jobs = int(options.jobs)
+    if options.stdin_filename is not None:
+        if not options.paths:
+            options.paths = ["-"]
+        elif "-" not in options.paths:
+            raise UsageError(
+                f"--stdin-filename names what comes on standard input (-), and {options.paths[0]} is read from its file"
+            )
+    for flag, values in (("--select", options.select), ("--fixable", options.fixable)):
+        if values and not any(value.strip(" ,") for value in values):
+            raise UsageError(f"{flag} is given no rule; name one, or leave {flag} out")
     if "-" in options.paths and len(options.paths) > 1:
         raise UsageError("standard input (-) cannot be checked together with files; call mlint twice")
     alone = [
@@ -198,6 +208,8 @@ def _check(options: argparse.Namespace) -> None:
         )
         if given
     ]
+    if options.paths == ["-"] and options.show_files:
+        raise UsageError("--show-files lists files; it cannot be used with standard input (-)")
     if len(alone) > 1:
         raise UsageError(f"{alone[0]} and {alone[1]} cannot be used together")
     if options.paths == ["-"]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mlint import summary
-from mlint.arguments import UsageError, colored
+from mlint.arguments import WORDS, UsageError, colored, nearest
 from mlint.console import Console
 from mlint.finding import Finding
-from mlint.linter import Linter, Outcome, Task
+from mlint.linter import Job, Linter, Outcome, Task
 from mlint.report.summary import counted, diff_summary, fixable_counts
 from mlint.report.summary import summary as closing_line
 from mlint.runner import lint_files
@@ -41,6 +41,7 @@ class Check:
         self._environment = dict(environment)
         self._sources: dict[str, Source | None] = {}
         self._failed = False
+        self._nothing = False
         self._load()
         console.detail(f"configuration: {self._settings.config_path or 'none'}")
 
@@ -73,6 +74,7 @@ class Check:
     def run(self) -> int:
         """Do what the options ask for and return the exit code."""
         options = self._options
+        self._probe_output_file()
         if options.show_settings:
             path = self._anchor()
             codes = active_codes(self._settings, self._index, self._settings.relative(path))
@@ -83,16 +85,32 @@ class Check:
                 self._console.result(f"{path}\n")
             return self._exit(0)
         if options.paths == [STANDARD_INPUT]:
+            if sys.stdin is None:
+                raise UsageError("standard input is closed; nothing can be read from it")
             return self._piped(sys.stdin.buffer.read())
         if options.watch:
             return self._watch()
         return self._once()
+
+    def _probe_output_file(self) -> None:
+        """Raise UsageError if the report could not be written, before any work is done and any file is fixed."""
+        name = self._options.output_file
+        if name is None:
+            return
+        folder = os.path.dirname(name) or os.curdir
+        if os.path.isdir(name):
+            raise UsageError(f"{name}: cannot write: it is a folder; name a file")
+        if not os.path.isdir(folder):
+            raise UsageError(f"{name}: cannot write: there is no folder {folder}")
+        if not os.access(name if os.path.exists(name) else folder, os.W_OK):
+            raise UsageError(f"{name}: cannot write: permission denied")
 
     def _once(self) -> int:
         self._failed = False
         self._sources.clear()
         options, settings = self._options, self._settings
         files = self._files()
+        self._nothing = not files
         if not files and not self._failed:
             self._console.note("no Python files to check")
         outcomes = lint_files(
@@ -125,9 +143,11 @@ class Check:
             timing=self._options.timing,
         )
 
-    def _files(self) -> list[tuple[str, bool]]:
+    def _files(self, tell: Callable[[str], None] | None = None) -> list[tuple[str, bool]]:
+        """Return the files to lint; ``tell`` hears what is wrong with the paths that were given."""
         from mlint.discover import discover
 
+        tell = tell or self._fail
         paths = self._options.paths or [os.curdir]
         found: list[tuple[str, bool]] = []
         present: list[str] = []
@@ -135,23 +155,35 @@ class Check:
             if os.path.exists(path):
                 present.append(path)
             elif os.path.lexists(path):
-                self._fail(f"{path}: the link leads nowhere")
+                tell(f"{path}: the link leads nowhere")
             else:
-                self._fail(f"{path}: no such file or folder")
+                word = nearest(path, WORDS) if path == paths[0] else ""
+                tell(f"{path or repr(path)}: no such file or folder{word}")
         if present:
             walk = discover(
                 present,
                 settings_for=self._resolver.for_path,
-                on_error=lambda error: self._fail(error.message),
+                on_error=lambda error: tell(error.message),
             )
             found.extend((item.path, item.explicit) for item in walk)
         return found
 
     def _watch(self) -> int:
+        from mlint.registry import RegistryError
+        from mlint.settings import FILE_NAMES
         from mlint.watch import watch
 
+        known: list[str] = []
+        folders = [path if os.path.isdir(path) else os.path.dirname(path) for path in self._options.paths or [""]]
+        configurations = [os.path.join(folder, name) for folder in folders for name in FILE_NAMES]
+
         def files() -> Sequence[str]:
-            return [path for path, _ in self._files()]
+            try:
+                known[:] = [path for path, _ in self._files(lambda _: None)]
+            except SettingsError:
+                pass  # told by the check; what was there before is looked at until it is mended
+            found = self._settings.config_path
+            return [*known, *configurations, *([found] if found else [])]
 
         def check() -> int:
             try:
@@ -159,7 +191,7 @@ class Check:
                 code = self._once()
                 self._console.output.flush()
                 return code
-            except (SettingsError, UsageError) as error:
+            except (SettingsError, UsageError, RegistryError) as error:
                 self._console.warn(str(error))
                 return 2
 
@@ -233,7 +265,11 @@ class Check:
                 unsafe_fixes=self._settings.unsafe_fixes,
                 fixable=self._fixable,
             )
-            if format == "full" and not to_errors and console.level >= 0 and options.output_file is None:
+            if self._failed and not findings:  # not all was checked, or not all was written
+                text = f"Fixed {counted(fixed, 'finding')}." if fixed else ""
+            elif self._nothing:
+                text = ""
+            if text and format == "full" and not to_errors and console.level >= 0 and options.output_file is None:
                 console.result(text + "\n")
             else:
                 console.note(text)
@@ -346,12 +382,21 @@ class Check:
                 status = os.stat(path)
                 if (status.st_mtime_ns, status.st_size) != outcome.status:
                     self._fail(f"{path}: changed while mlint was running; left alone, run mlint again")
+                    self._not_fixed(outcome)
                     continue
                 source = _source(outcome.fixed, path)
                 assert source is not None, "what was fixed can be read"
                 source.write()
             except OSError as error:
                 self._fail(f"{path}: cannot write the fixed file: {error.strerror or error}")
+                self._not_fixed(outcome)
+
+    def _not_fixed(self, outcome: Outcome) -> None:
+        """Make ``outcome`` that of a file which stays as it is: what would have been fixed is still there."""
+        task = self._task()
+        task.fix = False
+        found = Linter([self._resolver.for_path(outcome.path)], task).lint(Job(outcome.path, True, 0, 0))
+        outcome.findings, outcome.applied, outcome.fixed = found.findings, [], None
 
     def _add_noqa(self, outcomes: Sequence[Outcome]) -> int:
         from mlint.suppress import add_noqa

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from mlint.arguments import UsageError, first_word, parse
 from mlint.console import Console, silence_broken_pipe
 
+_ISSUES = "https://github.com/mlint/mlint/issues"
+
 _NOT_BUILT = {
     "smoke": "the runtime stage",
     "server": "the language server",
@@ -33,7 +35,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         silence_broken_pipe()
         return 2
+    except OSError as error:
+        _settle(console)
+        console.warn(_reason(error))
+        return 2
+    except Exception as error:  # people get one line, whatever happens; the rest is for the report
+        import traceback
+
+        _settle(console)
+        console.warn(
+            f"internal error: {type(error).__name__}: {error}; please report it at {_ISSUES}, with what -v adds"
+        )
+        console.detail(traceback.format_exc())
+        return 2
     return code
+
+
+def _settle(console: Console) -> None:
+    """Have standard output usable, or out of the way."""
+    try:
+        console.output.flush()
+    except OSError:
+        silence_broken_pipe()
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system refused, and where."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current folder is gone; change to one that exists"
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else f"cannot write what was found: {text}"
 
 
 def _run(arguments: list[str], console: Console) -> int:
@@ -49,7 +82,7 @@ def _run(arguments: list[str], console: Console) -> int:
     except (UsageError, SettingsError, RegistryError) as error:
         console.warn(str(error))
         return 2
-    console.warn(f"`mlint {word}` ({_NOT_BUILT[word]}) is not built yet; see https://github.com/mlint/mlint/issues")
+    console.warn(f"`mlint {word}` ({_NOT_BUILT[word]}) is not built yet; see {_ISSUES}")
     return 2
 
 

@@ -19,8 +19,9 @@ class Console:
 
     def __init__(self, level: int = 0, output: TextIO | None = None, errors: TextIO | None = None) -> None:
         self.level = level
-        self.output: TextIO = output if output is not None else sys.stdout
-        self._errors: TextIO = errors if errors is not None else sys.stderr
+        # A process may be started with its streams closed; Python has None for them then.
+        self.output: TextIO = output or sys.stdout or _nowhere()
+        self._errors: TextIO = errors or sys.stderr or _nowhere()
         self._shown = ""
         self._next = 0.0
 
@@ -97,6 +98,10 @@ class Console:
         self._errors.flush()
 
 
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
+
+
 def _write(stream: TextIO, text: str) -> None:
     """Write text; what the stream's encoding lacks (a file name, say) comes out escaped."""
     try:
@@ -107,6 +112,8 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def silence_broken_pipe() -> None:
-    """Keep the interpreter from complaining at its end that ``mlint | head`` has stopped reading."""
+    """Keep the interpreter from complaining at its end that what is still to be written cannot be."""
+    if sys.stdout is None:
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

@@ -104,7 +104,12 @@ def is_excluded(path: str, settings: SettingsLike) -> bool:
     """Whether a file that is given, or standard input under that name, is to be left out: only if the settings both
     exclude it and force excludes on what is given.
     """
-    return settings.force_exclude and _excludes(settings).covers(relative(path, settings.root))
+    return settings.force_exclude and is_covered(path, settings)
+
+
+def is_covered(path: str, settings: SettingsLike) -> bool:
+    """Whether the settings exclude a file or a folder that it lies in."""
+    return _excludes(settings).covers(relative(path, settings.root))
 
 
 def _excludes(settings: SettingsLike) -> Globs:

@@ -39,9 +39,15 @@ def find(index: Index, word: str) -> RuleEntry:
 
 
 def page(index: Index, word: str) -> str:
-    """Return the page of the rule ``word``: what it is about, its text, its examples. Raises UsageError."""
+    """Return the page of the rule ``word``: what it is about, its text, its examples. Raises UsageError.
+
+    For the beginning of codes, a library, or ALL: a line for each of these rules.
+    """
     from mlint.registry import load_rule, rule_url
 
+    family = _family(index, word)
+    if family:
+        return "".join(f"{entry.code}  {entry.name}: {entry.summary}\n" for entry in family)
     entry = find(index, word)
     facts = [f"Libraries: {', '.join(entry.libraries)}"] if entry.libraries else []
     turn_on = f"no; turn it on with --extend-select {entry.code}"
@@ -65,6 +71,16 @@ def page(index: Index, word: str) -> str:
         parts.extend(_examples(rule))
     parts.append(rule_url(entry.name))
     return "\n\n".join(parts) + "\n"
+
+
+def _family(index: Index, word: str) -> list[RuleEntry]:
+    """Return the rules that ``word`` selects if it is the beginning of codes, a library, or ALL."""
+    code, library = word.upper(), word.lower()
+    if code in index.by_code or library in index.by_name:
+        return []
+    if code.startswith("ML") or code == "ALL":
+        return [entry for entry in index.entries if code == "ALL" or entry.code.startswith(code)]
+    return [entry for entry in index.entries if library in entry.libraries]
 
 
 def _examples(rule: object) -> list[str]:

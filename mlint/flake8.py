@@ -51,6 +51,12 @@ class _Session:
             known = self._engines[id(settings)] = (settings, engine)
         return known[1]
 
+    def excluded(self, settings: Settings, path: str) -> bool:
+        """Say whether the configuration excludes a file. flake8 does not tell which files were named by the user."""
+        from mlint.discover import is_covered
+
+        return is_covered(path, settings)
+
     def codes(self, settings: Settings, path: str) -> frozenset[str]:
         """Return the rules to run: those of the configuration, and opt-in ones that flake8 was told to select."""
         from mlint.settings import active_codes
@@ -78,6 +84,7 @@ class Plugin:
     @classmethod
     def add_options(cls, manager: Any) -> None:
         """Leave rules out by default that are off by default and not turned on by ``[tool.mlint]``."""
+        from mlint.registry import RegistryError
         from mlint.settings import SettingsError, active_codes
 
         try:
@@ -85,7 +92,7 @@ class Plugin:
             settings = session.resolver.for_path(os.path.join(os.curdir, ""))
             index = session.index(settings)
             active = active_codes(settings, index, "")
-        except SettingsError:
+        except (SettingsError, RegistryError):
             return  # told by parse_options, which can end flake8 with a message
         off = [entry.code for entry in index.entries if not entry.default and entry.code not in active]
         if off:
@@ -96,6 +103,7 @@ class Plugin:
         """Read the configuration, so that a mistake in it ends flake8 with one message before any work."""
         from flake8.exceptions import ExecutionError
 
+        from mlint.registry import RegistryError
         from mlint.settings import SettingsError, active_codes
 
         chosen = [*(getattr(options, "select", None) or ()), *(getattr(options, "extend_select", None) or ())]
@@ -103,7 +111,7 @@ class Plugin:
         try:
             settings = session.resolver.for_path(os.path.join(os.curdir, ""))
             active_codes(settings, session.index(settings), "")
-        except SettingsError as error:
+        except (SettingsError, RegistryError) as error:
             raise ExecutionError(f"mlint: {error}") from None
         cls._session = session
         cls._noqa_disabled = bool(getattr(options, "disable_noqa", False))
@@ -117,6 +125,8 @@ class Plugin:
             session = type(self)._session = _Session()
         path = self._filename
         settings = session.resolver.for_path(path)
+        if session.excluded(settings, path):
+            return
         codes = session.codes(settings, path)
         # flake8 has decoded the file and made its line ends "\n"; lines and columns are the same.
         source = Source("".join(self._lines), path)

@@ -183,6 +183,9 @@ class Linter:
         from mlint.source import Source, SourceError
 
         task = self._task
+        if is_notebook(outcome.path, self._settings[group]):
+            outcome.problems.append(Problem(outcome.path, "notebooks are not read yet; it was not checked"))
+            return
         if task.digest:
             from mlint.cache import digest
 
@@ -285,6 +288,12 @@ class Linter:
 
             codes = self._fixable[group] = fixable_codes(self._settings[group], self._index(group))
         return codes
+
+
+def is_notebook(path: str, settings: Settings) -> bool:
+    """Say whether a file is a Jupyter notebook, by its ending."""
+    ending = os.path.splitext(path)[1][1:]
+    return (settings.extension.get(ending) or ending) == "ipynb"
 
 
 def engine_options(settings: Settings, timing: bool = False) -> Any:

@@ -52,7 +52,8 @@ def lint_files(
     """Lint ``files`` (path, named by the user) and return their outcomes in the same order.
 
     ``cache`` allows to use and to keep results of other runs, ``jobs`` fixes the number of processes, ``progress`` is
-    told how many files of how many are done. Raises SettingsError, and KeyboardInterrupt with all processes ended.
+    told how many files of how many are done. Raises SettingsError, also for rules that there are not, before any file
+    is linted, and KeyboardInterrupt with all processes ended.
     """
     sizes = [_size(path) for path, _ in files]
     stamps: Stamps | None = None
@@ -71,6 +72,7 @@ def lint_files(
         if group is None:
             group = groups[id(settings)] = _Group(len(groups), settings)
             by_number.append(group)
+            _verify(settings, index)
             if stamps is not None:
                 group.cache = open_cache(settings, stamps, index)
         if group.cache is not None:
@@ -105,6 +107,17 @@ def lint_files(
         if group.cache is not None:
             group.cache.save()
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _verify(settings: Settings, index: Index | None) -> None:
+    """Raise SettingsError if the settings name rules that there are not: once, and before any file is linted."""
+    from mlint.registry import load_index
+    from mlint.settings import active_codes, fixable_codes
+
+    if index is None or settings.local_rules:
+        index = load_index(settings.local_rules)
+    active_codes(settings, index, "")
+    fixable_codes(settings, index)
 
 
 def _size(path: str) -> int:

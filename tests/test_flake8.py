@@ -175,3 +175,18 @@ def test_nothing_is_parsed_again_and_libcst_is_not_imported(project: Path) -> No
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.stdout.split() == ["1", "False"], done.stderr
+
+
+def test_rules_of_the_project_that_are_not_there(project: Path) -> None:
+    write(project, {"plain.py": SAFE})
+    (project / "pyproject.toml").write_text('[tool.mlint]\nlocal-rules = ["nowhere"]\n')
+    done = run("flake8", "--select", "ML", "plain.py")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "mlint: local-rules: there is no file or folder" in done.stdout + done.stderr
+
+
+def test_what_mlint_excludes_is_silent(project: Path) -> None:
+    write(project, {"plain.py": SAFE, "generated/plain.py": SAFE})
+    (project / "pyproject.toml").write_text('[tool.mlint]\nextend-exclude = ["generated/"]\n')
+    done = run("flake8", "--select", "ML", ".")
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [os.path.join(".", "plain.py")]

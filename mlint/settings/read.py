@@ -298,6 +298,8 @@ def _has_section(file: str) -> bool:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
     except OSError as error:
+        if not os.access(os.path.dirname(file), os.X_OK):
+            return False  # the folder is closed: what lies in it cannot be checked either, and that is told
         raise SettingsError(f"{shown(file)}: cannot be read: {error.strerror}") from None
     tool = _load(file).get("tool")
     return isinstance(tool, dict) and "mlint" in tool
