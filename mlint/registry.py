@@ -186,10 +186,11 @@ def _plugin_entries() -> tuple[list[RuleEntry], str]:
     for point in entry_points(group=_GROUP):
         try:
             loaded = point.load()
-        except Exception as error:
-            raise RegistryError(f"rules of {point.value} cannot be loaded: {error}") from error
+        except (Exception, SystemExit) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise RegistryError(f"rules of {point.value} cannot be loaded: {reason}") from error
         classes = [loaded] if isinstance(loaded, type) else list(_rule_classes(loaded))
-        entries.extend(_entry(rule, rule.__module__) for rule in classes)
+        entries.extend(_described(rule, rule.__module__) for rule in classes)
     return entries, _stamp(found)
 
 
@@ -208,7 +209,7 @@ def _local_entries(paths: Sequence[str]) -> tuple[list[RuleEntry], str]:
             continue
         name = "mlint_local_" + "".join(c if c.isalnum() else "_" for c in os.path.abspath(file))
         module = _import_file(file, name)
-        entries.extend(_entry(rule, name, path=os.path.abspath(file)) for rule in _rule_classes(module))
+        entries.extend(_described(rule, name, os.path.abspath(file)) for rule in _rule_classes(module))
     return entries, _stamp(files) if files else ""
 
 
@@ -224,7 +225,7 @@ def _import_file(path: str, name: str) -> Any:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that was put among the rules may end the process
         del sys.modules[name]
         raise RegistryError(f"{path}: the rule cannot be imported: {type(error).__name__}: {error}") from error
     return module
@@ -287,6 +288,17 @@ def _entry(rule: type[Rule], module: str, path: str = "") -> RuleEntry:
     )
 
 
+def _described(rule: type[Rule], module: str, path: str = "") -> RuleEntry:
+    """The entry of a rule that is not mlint's own. Raises RegistryError if it cannot be made."""
+    try:
+        return _entry(rule, module, path)
+    except Exception as error:
+        place = path or module
+        raise RegistryError(
+            f"{place}: the rule {rule.__name__} cannot be used: {type(error).__name__}: {error}"
+        ) from error
+
+
 def _unique(entries: Iterable[RuleEntry]) -> tuple[RuleEntry, ...]:
     by_code: dict[str, RuleEntry] = {}
     names: dict[str, RuleEntry] = {}
@@ -294,7 +306,8 @@ def _unique(entries: Iterable[RuleEntry]) -> tuple[RuleEntry, ...]:
         for other in (by_code.get(entry.code), names.get(entry.name)):
             if other is not None:
                 raise RegistryError(
-                    f"{entry.module} calls its rule {entry.code} {entry.name}, but {other.module or 'mlint itself'} "
+                    f"{entry.path or entry.module} calls its rule {entry.code} {entry.name}, but "
+                    f"{other.path or other.module or 'mlint itself'} "
                     f"already has {other.code} {other.name}"
                 )
         by_code[entry.code] = names[entry.name] = entry

@@ -189,3 +189,40 @@ def test_watching_survives_a_broken_configuration(project: Path, mlint: Run, mon
     assert "ML501" in done.out
     assert done.err.count("no such file") == 1
     assert done.err.count("watching for changes") == 5
+
+
+_RULE = '''
+from mlint.rule import PatternRule, Safety
+
+
+class Mine(PatternRule):
+    """A rule of the project."""
+
+    code, name = "MY001", "my-rule"
+    libraries = ("torch",)
+    patterns = {"torch.sqrt($x * $x)": "torch.abs($x)"}
+    safety = Safety.SAFE
+    message = "`{code}` is slow"
+    examples = ()
+'''
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise SystemExit(0)\n", "the rule cannot be imported: SystemExit: 0"),
+        ("def (\n", "the rule cannot be imported: SyntaxError: "),
+        (_RULE.replace('$x)"}', '$x"}'), "the rule Mine cannot be used: "),
+        (_RULE.replace("MY001", "ML501"), "calls its rule ML501 my-rule, but mlint.rules."),
+    ],
+)
+def test_a_rule_of_the_project_that_is_broken(project: Path, mlint: Run, text: str, said: str) -> None:
+    write(project / "tools" / "mine.py", text)
+    write(project / "pyproject.toml", '[tool.mlint]\nlocal-rules = ["tools"]\n')
+    write(project / "clean.py", CLEAN)
+    done = mlint("clean.py")
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.count("\n") == 1
+    assert done.err.startswith(f"mlint: {project / 'tools' / 'mine.py'}")
+    assert said in done.err
