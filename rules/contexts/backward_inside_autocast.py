@@ -3,7 +3,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from mlint.rule import FUNCTIONS, Context, Edit, Example, Finding, Method, Rule, Safety, walk, walk_statements
+from mlint.rule import (
+    FUNCTIONS,
+    GRAD_SCALER,
+    Context,
+    Edit,
+    Example,
+    Finding,
+    Method,
+    Rule,
+    Safety,
+    walk,
+    walk_statements,
+)
 
 AUTOCAST = frozenset({"torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast"})
 # After `backward` these may follow in the tail that moves out: they run no forward.
@@ -114,6 +126,9 @@ class BackwardInsideAutocast(Rule):
                 if isinstance(inner.func, ast.Attribute):
                     if inner.func.attr not in STEPS:
                         return False
+                    if inner.func.attr == "step" and not ctx.is_a(inner.func.value, GRAD_SCALER):
+                        if inner.args or inner.keywords:
+                            return False  # a closure, which runs the forward pass
                 elif ctx.dotted(inner.func) not in BUILTINS:
                     dotted = ctx.dotted(inner.func) or ""
                     if not dotted.startswith("torch.nn.utils.clip_grad"):

@@ -225,7 +225,8 @@ class InferenceWithoutNoGrad(Rule):
         public = ctx.tree.function(node) is None and any(
             isinstance(ctx.tree.parent(forward), ast.Assign) for forward in forwards
         )
-        safety = Safety.UNSAFE if outputs.leaves or public else Safety.SAFE
+        safe = not outputs.leaves and not public and _computes_only_numbers(run, forwards, ctx)
+        safety = Safety.SAFE if safe else Safety.UNSAFE
         function = ctx.tree.function(node)
         if function is not None and _is_all(function, node, run, ctx):
             whole = function
@@ -530,6 +531,56 @@ def _run(region: list[ast.stmt], forwards: list[ast.Call], ctx: Context) -> list
         around = {id(ancestor) for ancestor in ctx.tree.ancestors(forward)}
         touched += [number for number, statement in enumerate(region) if id(statement) in around]
     return region[min(touched) : max(touched) + 1] if touched else []
+
+
+# Calls that keep nothing: their results are shown or thrown away, or are numbers and shapes.
+_KEEPS_NOTHING = frozenset(
+    "to cuda cpu float half double sum mean max min size view reshape flatten squeeze unsqueeze softmax sigmoid "
+    "log_softmax permute transpose format set_postfix set_description write flush info debug items keys values "
+    "eval no_grad numel dim".split()
+)
+_ADDS = frozenset({"append", "extend", "add", "update", "insert", "setdefault", "put"})
+
+
+def _computes_only_numbers(run: list[ast.stmt], forwards: list[ast.Call], ctx: Context) -> bool:
+    """Whether what the statements leave behind is numbers: nothing in them could have needed its gradient."""
+    after = run[-1]
+    for node in walk_statements(run):
+        if isinstance(node, ast.Call) and node not in forwards:
+            func, dotted = node.func, ctx.dotted(node.func)
+            if isinstance(func, ast.Attribute) and func.attr in _ADDS:
+                if not all(_ends(argument, ctx) for argument in node.args):
+                    return False
+            elif dotted is None and not (
+                isinstance(func, ast.Attribute) and (func.attr in ENDS or func.attr in _KEEPS_NOTHING)
+            ):
+                if not ctx.is_a(func, LOSS):
+                    return False  # whoever is called may keep what it is given
+        elif isinstance(node, (ast.Assign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                read = not isinstance(target, ast.Name) or bool(ctx.flow.uses_after(target.id, after))
+                if read and not _ends(node.value, ctx):
+                    return False
+    return True
+
+
+def _ends(node: ast.expr, ctx: Context) -> bool:
+    """Whether an expression is a number, or an array or tensor without a graph."""
+    if isinstance(node, ast.Call):
+        dotted = ctx.dotted(node.func) or ""
+        if dotted in END_CALLS or dotted in END_FUNCTIONS or dotted.startswith(END_PREFIXES):
+            return True
+        if isinstance(node.func, ast.Attribute):
+            return node.func.attr in ENDS or _ends(node.func.value, ctx)
+        return False
+    if isinstance(node, ast.BinOp):
+        return _ends(node.left, ctx) and _ends(node.right, ctx)
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return all(_ends(element, ctx) for element in node.elts)
+    if isinstance(node, (ast.Compare, ast.Constant, ast.JoinedStr)):
+        return True
+    return ctx.kinds.of(node).name in ("int", "float", "bool", "str", "scalar", "torch.Size", "numpy.ndarray")
 
 
 def _is_all(function: FunctionNode, call: ast.Call, run: list[ast.stmt], ctx: Context) -> bool:
