@@ -386,6 +386,8 @@ class Engine:
             report.findings = [finding for finding in report.findings if finding.code not in failed]
         report.findings.sort(key=lambda finding: finding.sort_key)
         report.dependencies = tuple(sorted(context.model.dependencies))
+        if not any(finding.fix is not None for finding in report.findings):
+            context.model.release()  # no fix will ask it anything
         return report
 
     def _context(self, source: Source, tree: ast.Module, bound: Bound) -> Context:

@@ -71,6 +71,7 @@ class Collector:
         if self._since >= _COLLECT_BYTES:
             self._since = 0
             gc.collect()
+            gc.freeze()  # what is alive now is kept for the whole run; the next round need not go through it again
 
 
 def _in_process(linter: Linter, jobs: Sequence[Job], advance: Callable[[int], None]) -> list[Outcome]:

@@ -72,6 +72,8 @@ class Callers:
 
     def of(self, function: FunctionNode) -> list[ast.Call] | None:
         """The calls of a function in its file; None where it may be called in ways that cannot be seen."""
+        if function.name == "forward" or function.name.startswith("__"):
+            return None  # called by the framework
         if self.names.text is not None and self.names.text.count(function.name) == 1:
             return []  # its own definition
         plain, methods, names, attributes = self._calls

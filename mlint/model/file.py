@@ -171,6 +171,13 @@ class FileModel:
                         self._calls.setdefault(definition, []).append(node)
         return self._calls
 
+    def release(self) -> None:
+        """Let go of all that was computed: its parts refer to each other in circles, which nobody has to look for then.
+
+        The model cannot be used any more.
+        """
+        self.__dict__.clear()
+
     def depends_on(self, other: FileModel) -> None:
         """Remember that what is said about this file depends on another one."""
         if other is not self:

@@ -59,6 +59,7 @@ class Flow:
         self.names = names
         self.kinds = kinds
         self._guarded: dict[ast.AST, bool] = {}
+        self._compiled: dict[ast.AST, bool] = {}
 
     # Loops
 
@@ -201,20 +202,22 @@ class Flow:
     def compiled(self, node: ast.AST) -> bool:
         """Whether a compiler (numba, jax.jit, torch.compile, …) runs the function in which ``node`` stands."""
         for function in self.tree.functions(node):
-            for decorator in function.decorator_list:
-                call = decorator.func if isinstance(decorator, ast.Call) else decorator
-                if self.names.dotted(call) in _COMPILERS:
-                    return True
-                if (
-                    isinstance(decorator, ast.Call)
-                    and self.names.dotted(call) == "functools.partial"
-                    and decorator.args
-                ):
-                    if self.names.dotted(decorator.args[0]) in _COMPILERS:
-                        return True
-            if self._compiled_by_call(function):
+            if function not in self._compiled:
+                self._compiled[function] = self._is_compiled(function)
+            if self._compiled[function]:
                 return True
         return False
+
+    def _is_compiled(self, function: FunctionNode) -> bool:
+        for decorator in function.decorator_list:
+            call = decorator.func if isinstance(decorator, ast.Call) else decorator
+            dotted = self.names.dotted(call)
+            if dotted in _COMPILERS:
+                return True
+            if dotted == "functools.partial" and isinstance(decorator, ast.Call) and decorator.args:
+                if self.names.dotted(decorator.args[0]) in _COMPILERS:
+                    return True
+        return self._compiled_by_call(function)
 
     def _compiled_by_call(self, function: FunctionNode) -> bool:
         """`step = jax.jit(step)`: the function is handed to a compiler in its own scope."""

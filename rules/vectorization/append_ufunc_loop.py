@@ -48,8 +48,11 @@ class AppendUfuncLoop(Rule):
         ),
         Example(
             given=ARRAYS,
-            bad="rows = []\nfor x in a:\n    rows.append(np.exp(x))\nresult = np.asarray(rows)",
-            good="result = np.exp(a)",
+            bad=(
+                "def f():\n    rows = []\n    for x in np.linspace(0, 1, 50):\n        rows.append(np.exp(x))\n"
+                "    return np.asarray(rows)\nresult = f()"
+            ),
+            good="def f():\n    rows = np.exp(np.linspace(0, 1, 50))\n    return np.asarray(rows)\nresult = f()",
             equal="result",
             safety="safe",
         ),
@@ -58,7 +61,7 @@ class AppendUfuncLoop(Rule):
             bad="rows = []\nfor x in a:\n    rows.append(np.exp(x))\nprint(1)\nresult = np.asarray(rows).sum()",
             good="rows = np.exp(a)\nprint(1)\nresult = np.asarray(rows).sum()",
             equal="result",
-            safety="safe",
+            safety="unsafe",
         ),
         Example(
             given=ARRAYS,
@@ -114,7 +117,7 @@ class AppendUfuncLoop(Rule):
         Example(
             given=ARRAYS,
             bad="out = []\nfor x in a:\n    out.append(x * 2)\ny = np.array(out)",
-            good="out = a * 2\ny = np.array(out)",
+            good="y = a * 2",
             equal="y",
             safety="unsafe",
             note="`out` of the module is no list any more",

@@ -24,11 +24,11 @@ class ItemPerElement(Rule):
     code, name = "ML129", "item-per-element"
     libraries = ("torch",)
     safety = Safety.SAFE
-    triggers = (Method("item", of=TENSOR), Call("float"))
+    triggers = (Method("item"), Call("float"))
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
-        if node.keywords or ctx.flow.compiled(node):
+        if node.keywords:
             return
         element = node.args[0] if ctx.dotted(node.func) == "float" and len(node.args) == 1 else None
         if element is None:
@@ -47,7 +47,7 @@ class ItemPerElement(Rule):
         else:
             return
         tensor = _tensor(element, target, iterable, ctx)
-        if tensor is None or not ctx.is_a(tensor, TENSOR):
+        if tensor is None or not ctx.is_a(tensor, TENSOR) or ctx.flow.compiled(node):
             return
         function = ctx.tree.function(node)
         if function is not None and function.name == "tolist":

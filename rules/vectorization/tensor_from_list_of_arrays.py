@@ -32,13 +32,13 @@ class TensorFromListOfArrays(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
-        if not node.args or ctx.flow.compiled(node):
+        if not node.args or isinstance(node.args[0], (ast.Constant, ast.GeneratorExp, ast.Starred)):
             return
         source = node.args[0]
         kind = ctx.kinds.of(source)
         if kind.name not in ("list", "tuple") or not kind.elements or isinstance(source, ast.GeneratorExp):
             return
-        if any(not element.is_a(NDARRAY) for element in kind.elements):
+        if any(not element.is_a(NDARRAY) for element in kind.elements) or ctx.flow.compiled(node):
             return
         made: ast.AST | None = source
         if isinstance(source, ast.Name):
