@@ -116,15 +116,17 @@ class Globs:
 class _Rule:
     """One pattern."""
 
-    __slots__ = ("_compiled", "_pattern", "_regex", "absolute", "folders", "name", "negated", "suffix")
+    __slots__ = ("_compiled", "_pattern", "_regex", "absolute", "affixes", "folders", "name", "negated")
 
     def __init__(self, text: str, *, negated: bool, folders: bool, absolute: bool) -> None:
         self.negated, self.folders, self.absolute = negated, folders, absolute
         loose = "/" not in text
         self.name = text if loose and not _SPECIAL.search(text) else ""
         """The name that the pattern stands for, if it is a plain one at any depth."""
-        self.suffix = text[1:] if loose and text[0] == "*" and not _SPECIAL.search(text, 1) else ""
-        """The end of the names that the pattern stands for, if it is ``*`` and an end; so is most of a .gitignore."""
+        before, star, after = text.partition("*")
+        plain = loose and star and not _SPECIAL.search(before) and not _SPECIAL.search(after)
+        self.affixes = (before, after) if plain else None
+        """How the names begin and end that the pattern stands for, if it has one ``*``: ``test_*.py``, ``*.pyc``."""
         self._pattern = text + "/" if folders else text
         self._regex: str | None = None
         self._compiled: re.Pattern[str] | None = None
@@ -140,8 +142,8 @@ class _Rule:
         """Whether the pattern matches this very path."""
         if self.name:
             return path == self.name or path.endswith("/" + self.name)
-        if self.suffix:
-            return path.endswith(self.suffix)
+        if self.affixes is not None:
+            return _has_affixes(path[path.rfind("/") + 1 :], self.affixes)
         if self._compiled is None:
             self._compiled = _compiled(self.regex)
         return self._compiled.search(path.lstrip("/") + "/" if self.folders else path.lstrip("/")) is not None
@@ -166,26 +168,30 @@ class _Rule:
 class _Union:
     """Patterns of which it only counts whether one of them matches."""
 
-    __slots__ = ("_names", "_others", "_regex", "_suffixes")
+    __slots__ = ("_affixes", "_names", "_others", "_regex")
 
     def __init__(self, rules: Iterable[_Rule]) -> None:
         rules = list(rules)
         self._names = frozenset(rule.name for rule in rules if rule.name)
-        self._suffixes = tuple(rule.suffix for rule in rules if rule.suffix)
-        self._others = [rule for rule in rules if not rule.name and not rule.suffix]
+        self._affixes = tuple(rule.affixes for rule in rules if rule.affixes is not None)
+        self._others = [rule for rule in rules if not rule.name and rule.affixes is None]
         self._regex: re.Pattern[str] | None = None
 
     def matches(self, path: str) -> bool:
         """Whether one of the patterns matches this very path."""
-        if self._names and path[path.rfind("/") + 1 :] in self._names:
-            return True
-        if self._suffixes and path.endswith(self._suffixes):
+        name = path[path.rfind("/") + 1 :]
+        if name in self._names or any(_has_affixes(name, affixes) for affixes in self._affixes):
             return True
         if not self._others:
             return False
         if self._regex is None:
             self._regex = _compiled("|".join(f"(?:{rule.regex})" for rule in self._others))
         return self._regex.search(path + "/" if self._others[0].folders else path) is not None
+
+
+def _has_affixes(name: str, affixes: tuple[str, str]) -> bool:
+    before, after = affixes
+    return len(name) >= len(before) + len(after) and name.startswith(before) and name.endswith(after)
 
 
 def _translate(pattern: str) -> str | None:
