@@ -314,8 +314,9 @@ class Engine:
     def __init__(self, index: Index, *, options: EngineOptions | None = None) -> None:
         self.index = index
         self.options = options if options is not None else EngineOptions()
-        self._active: dict[frozenset[str], _Active] = {}
-        self._rules: dict[str, Rule] = {}
+        # Shared by all engines of an index: a project without a configuration has an engine for each folder.
+        self._active: dict[frozenset[str], _Active] = index.prepared
+        self._rules: dict[str, Rule] = index.loaded
         self._surroundings: tuple[Project | None, Versions, Options] | None = None
 
     def check(

@@ -75,6 +75,10 @@ class Index:
     entries: tuple[RuleEntry, ...]
     stamp: str = field(default="", compare=False)
     """Changes when any rule does: part of the key of cached results."""
+    prepared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Set of codes → what the engine has made of the triggers of these rules."""
+    loaded: dict[str, Rule] = field(default_factory=dict, compare=False, repr=False)
+    """Code → rule, for the rules that were needed so far."""
 
     @cached_property
     def by_code(self) -> dict[str, RuleEntry]:

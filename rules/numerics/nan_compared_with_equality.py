@@ -57,6 +57,7 @@ class NanComparedWithEquality(Rule):
 
     code, name = "ML510", "nan-compared-with-equality"
     libraries = ("numpy", "pandas", "torch", "tensorflow", "jax")
+    words = ("nan", "NaN", "NAN", "NaT", ".NA")
     safety = Safety.UNSAFE
     triggers = (Node(ast.Compare),)
 

@@ -38,6 +38,7 @@ class NumpyRngInDataset(Rule):
 
     code, name = "ML308", "numpy-rng-in-dataset"
     libraries = ("torch",)
+    words = ("Dataset",)
     triggers = (Node(ast.ClassDef),)
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
