@@ -9,11 +9,12 @@ unknown.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from mlint.model import libraries
 from mlint.model.callers import Callers
-from mlint.model.libraries import ROOTS, table
 from mlint.model.names import Binding, Names, canonical
 from mlint.model.reaching import Reaching
 from mlint.model.tree import FUNCTIONS, Tree, walk_blocks, walk_scope
@@ -187,12 +188,7 @@ class Kinds:
 
     def instance(self, dotted: str) -> Kind | None:
         """The kind of an instance of a library's class."""
-        tables = table(dotted.partition(".")[0])
-        if tables is None:
-            return None
-        families = getattr(tables, "CLASSES", {}).get(dotted)
-        if families is None and hasattr(tables, "FAMILIES"):
-            families = tables.FAMILIES(dotted)
+        families = libraries.families(dotted)
         return None if families is None else Kind(dotted, frozenset(families))
 
     def class_instance(self, definition: ast.ClassDef) -> Kind:
@@ -502,11 +498,9 @@ class Kinds:
         builtin = self._builtin_call(dotted, node)
         if builtin is not None:
             return builtin
-        root = dotted.partition(".")[0]
-        if root not in ROOTS:
+        if dotted.partition(".")[0] not in libraries.ROOTS:
             return UNKNOWN
-        tables = table(root)
-        spec = getattr(tables, "FUNCTIONS", {}).get(dotted)
+        spec = libraries.returns(dotted)
         if spec is not None:
             return self._result(spec, node, None, dotted)
         instance = self.instance(dotted)
@@ -546,7 +540,7 @@ class Kinds:
         return UNKNOWN
 
     def _method_call(self, receiver: Kind, name: str, node: ast.Call) -> Kind:
-        spec = self._member("METHODS", receiver, name)
+        spec = _member(libraries.method, receiver, name)
         if spec is not None:
             return self._result(spec, node, receiver, name)
         if receiver.name in ("list", "tuple") and name in ("copy",):
@@ -592,16 +586,6 @@ class Kinds:
         self._returns[function] = kind
         return kind
 
-    def _member(self, what: str, receiver: Kind, name: str) -> str | None:
-        """What the tables say about a method or an attribute of a kind."""
-        for family in (receiver.name, *sorted(receiver.families)):
-            tables = table(family.partition(".")[0])
-            if tables is not None:
-                spec = getattr(tables, what, {}).get(family, {}).get(name)
-                if spec is not None:
-                    return str(spec)
-        return None
-
     def _result(self, spec: str, node: ast.Call, receiver: Kind | None, name: str) -> Kind:
         """The kind that a table entry stands for, for this call."""
         from mlint.model import results
@@ -617,7 +601,7 @@ class Kinds:
             if values:
                 return join([self._attribute_value(value) for value in values])
         receiver = self.of(node.value)
-        spec = self._member("ATTRIBUTES", receiver, node.attr)
+        spec = _member(libraries.attribute, receiver, node.attr)
         if spec is None:
             return UNKNOWN
         from mlint.model import results
@@ -765,6 +749,15 @@ _TRANSPARENT = frozenset(
     }
 )
 """Decorators that leave what a function returns as it is."""
+
+
+def _member(look_up: Callable[[str, str], str | None], receiver: Kind, name: str) -> str | None:
+    """What the tables say about a method or an attribute of a kind."""
+    for family in (receiver.name, *sorted(receiver.families)):
+        spec = look_up(family, name)
+        if spec is not None:
+            return spec
+    return None
 
 
 def _callee(node: ast.expr) -> ast.expr:
