@@ -8,13 +8,14 @@ The cost of a file therefore depends on how much of it matches, not on how many 
 from __future__ import annotations
 
 import ast
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlint.finding import Finding, Location
-from mlint.model.tree import CHILD_FIELDS, Bound, position, walk_blocks
+from mlint.model.tree import CHILD_FIELDS, Seen, position
 from mlint.registry import Index, RuleEntry, load_rule
 from mlint.source import Source, SourceError
 
@@ -95,51 +96,49 @@ class _Active:
     def __init__(self, entries: Sequence[RuleEntry]) -> None:
         self.entries = tuple(entries)
         self.modules = {entry.libraries: _modules(entry.libraries) for entry in entries}
-        names: frozenset[str] = frozenset().union(*self.modules.values())
-        # The bare word "ray" stands in every "array".
-        self.words = tuple(
-            sorted(w for name in names for w in ((f"import {name}", f"from {name}") if name == "ray" else (name,)))
-        )
+        self.known: frozenset[str] = frozenset().union(*self.modules.values())
+        """The modules that the rules are about."""
         self.ungated = any(not entry.libraries for entry in entries)
-        self._known = names
-        self._needed = tuple({word for entry in entries for word in entry.words})
-        self._tables: dict[tuple[frozenset[str], frozenset[str]], _Tables] = {}
+        self._tables: dict[frozenset[str], _Tables] = {}
 
-    def passes(self, text: str) -> bool:
-        """Whether any rule can have something to say about a text."""
-        return self.ungated or any(word in text for word in self.words)
-
-    def present(self, text: str) -> frozenset[str]:
-        """Which of the words that rules need stand in a text."""
-        return frozenset(word for word in self._needed if word in text)
-
-    def tables(self, present: frozenset[str], imported: set[str]) -> _Tables:
-        """The triggers of the rules for a file with some of the words that imports some top-level modules."""
-        key = (self._known & imported, present)
-        found = self._tables.get(key)
+    def tables(self, imported: frozenset[str]) -> _Tables:
+        """The triggers of the rules for a file that imports some of the modules."""
+        found = self._tables.get(imported)
         if found is None:
-            modules, words = key
-            found = self._tables[key] = _Tables(
-                [
-                    entry
-                    for entry in self.entries
-                    if (not entry.libraries or self.modules[entry.libraries] & modules)
-                    and (not entry.words or not words.isdisjoint(entry.words))
-                ]
+            found = self._tables[imported] = _Tables(
+                [entry for entry in self.entries if not entry.libraries or self.modules[entry.libraries] & imported]
             )
         return found
 
 
-def _imports(module: ast.Module) -> set[str]:
-    """What is imported at the top level of a file: a guess at all that it imports, which the walk checks."""
+_FROM = re.compile(r"\bfrom[ \t]+(\w+)[\w.]*[ \t]*\Z")
+_LONGEST = 200
+"""What is looked at of the text on either side of the word `import`."""
+
+
+def _imports(text: str, known: frozenset[str]) -> frozenset[str]:
+    """Those of the known top-level modules that a text may import: a guess from its words, which the walk checks.
+
+    What is only said in a string or a comment counts too; no import is missed.
+    """
     found: set[str] = set()
-    for statement in walk_blocks(module.body, own=True):
-        if isinstance(statement, ast.ImportFrom):
-            if not statement.level and statement.module is not None:
-                found.add(statement.module.partition(".")[0])
-        elif isinstance(statement, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in statement.names)
-    return found
+    start = text.find("import")
+    while start != -1:
+        end = start + 6
+        if text[end : end + 1] in (" ", "\t", "(", "\\"):
+            before = text[max(start - _LONGEST, 0) : start]
+            origin = _FROM.search(before) if "from" in before else None
+            if origin is not None:
+                found.add(origin[1])
+            else:
+                stop = text.find("\n", end)
+                names = text[end : stop if stop != -1 else len(text)]
+                if "\\" in names or "\\" in before[-3:]:
+                    return known  # a line that is continued
+                for name in names.split(","):
+                    found.add(name.strip().partition(".")[0].partition(" ")[0])
+        start = text.find("import", end)
+    return known & found
 
 
 class _Tables:
@@ -156,89 +155,115 @@ class _Tables:
 
         self.entries = tuple(entries)
         self.codes = frozenset(entry.code for entry in entries)
+        self.worded = tuple(entry for entry in entries if entry.words)
         self.calls = finished("call")
         self.attributes = finished("attribute")
         self.imports = finished("import")
         self.nodes: dict[type, _Entries] = {getattr(ast, word): found for word, found in finished("node").items()}
         self.module: _Entries = finished("module").get("", ())
 
-    def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str], Bound]:
+    def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str], Seen]:
         """The nodes that some rule may want, with those rules, in the order of the file.
 
-        Besides them, what one walk can see on the way: the imported top-level modules, and all names that the file
-        binds anywhere.
+        Besides them, what one walk can see on the way: the imported top-level modules, all calls, and all names that
+        the file binds anywhere.
         """
         found: list[tuple[ast.AST, _Entries]] = []
         imported: set[str] = set()
         bound: set[str] = set()
         again: set[str] = set()
-        binders, store = _BINDERS, ast.Store
-        calls, attributes, imports, nodes = self.calls, self.attributes, self.imports, self.nodes
+        every_call: list[ast.Call] = []
         renamed: dict[str, str] = {}
-        fields = CHILD_FIELDS
+        attributes, nodes = self.attributes.get, self.nodes.get
+        calls = self.calls.get
+        on_attribute, on_keyword = nodes(ast.Attribute), nodes(ast.keyword)
+        fields, binders, store = CHILD_FIELDS, _BINDERS, ast.Store
         call_type, attribute_type, name_type, constant_type = ast.Call, ast.Attribute, ast.Name, ast.Constant
-        stack: list[ast.AST] = [module]
+        stack: list[Any] = [module]  # of nodes; their fields are known by their class
         pop, push, extend = stack.pop, stack.append, stack.extend
+        # The most frequent types are written out: this is the one loop that sees every node of every file.
         while stack:
             node = pop()
             node_type = node.__class__
             if node_type is name_type:
-                if node.ctx.__class__ is store:  # type: ignore[attr-defined]
-                    name = node.id  # type: ignore[attr-defined]
+                if node.ctx.__class__ is store:
+                    name = node.id
                     (again if name in bound else bound).add(name)
                 continue
             if node_type is constant_type:
                 continue
             if node_type is call_type:
-                func = node.func  # type: ignore[attr-defined]
+                every_call.append(node)
+                func = node.func
                 func_type = func.__class__
                 if func_type is attribute_type:
-                    hit = calls.get(func.attr)
+                    hit = calls(func.attr)
                 elif func_type is name_type:
-                    hit = calls.get(func.id)
+                    hit = calls(func.id)
                 else:
                     hit = None
                 if hit is not None:
                     found.append((node, hit))
-            elif node_type is attribute_type:
-                hit = attributes.get(node.attr)  # type: ignore[attr-defined]
+                hit = nodes(call_type)
                 if hit is not None:
                     found.append((node, hit))
-            elif node_type is ast.ImportFrom:
-                assert isinstance(node, ast.ImportFrom)
-                if not node.level and node.module is not None:
-                    imported.add(node.module.partition(".")[0])
-                for alias in node.names:
-                    name = alias.asname or alias.name
-                    (again if name in bound else bound).add(name)
-                self._imported(node, found, renamed)
-                continue
-            elif node_type is ast.Import:
-                for alias in node.names:  # type: ignore[attr-defined]
-                    imported.add(alias.name.partition(".")[0])
-                    name = alias.asname or alias.name.partition(".")[0]
-                    (again if name in bound else bound).add(name)
-                continue
-            elif node_type in binders:
-                name = getattr(node, binders[node_type])
-                if name is not None:
-                    (again if name in bound else bound).add(name)
-            if node_type in nodes:
-                found.append((node, nodes[node_type]))
-            single, many = fields[node_type]
-            for name in single:
-                child = getattr(node, name)
-                if child is not None:
-                    push(child)
-            for name in many:
-                extend(getattr(node, name))
+                extend(node.args)
+                for keyword in node.keywords:
+                    push(keyword.value)
+                    if on_keyword is not None:
+                        found.append((keyword, on_keyword))
+                if func_type is name_type:
+                    continue
+                node, node_type = func, func_type
+            while node_type is attribute_type:
+                hit = attributes(node.attr)
+                if hit is not None:
+                    found.append((node, hit))
+                if on_attribute is not None:
+                    found.append((node, on_attribute))
+                node = node.value
+                node_type = node.__class__
+                if node_type is name_type or node_type is constant_type:
+                    break
+            else:
+                if node_type is call_type:
+                    push(node)
+                    continue
+                if node_type is ast.ImportFrom:
+                    if not node.level and node.module is not None:
+                        imported.add(node.module.partition(".")[0])
+                    for alias in node.names:
+                        name = alias.asname or alias.name
+                        (again if name in bound else bound).add(name)
+                    self._imported(node, found, renamed)
+                    continue
+                if node_type is ast.Import:
+                    for alias in node.names:
+                        imported.add(alias.name.partition(".")[0])
+                        name = alias.asname or alias.name.partition(".")[0]
+                        (again if name in bound else bound).add(name)
+                    continue
+                if node_type in binders:
+                    name = getattr(node, binders[node_type])
+                    if name is not None:
+                        (again if name in bound else bound).add(name)
+                hit = nodes(node_type)
+                if hit is not None:
+                    found.append((node, hit))
+                single, many = fields[node_type]
+                for field_name in single:
+                    child = getattr(node, field_name)
+                    if child is not None:
+                        push(child)
+                for field_name in many:
+                    extend(getattr(node, field_name))
         if renamed:
             self._renamed(module, renamed, found)
-        if imports or len(found) > 1:
+        if self.imports or len(found) > 1:
             found.sort(key=_place)
         if self.module:
             found.append((module, self.module))
-        return found, imported, Bound(bound, again)
+        return found, imported, Seen(bound, again, every_call)
 
     def _imported(self, node: ast.ImportFrom, found: list[tuple[ast.AST, _Entries]], renamed: dict[str, str]) -> None:
         hits: list[RuleEntry] = []
@@ -340,7 +365,8 @@ class Engine:
         if active is None:
             entries = [entry for entry in self.index.entries if entry.code in codes and entry.class_name]
             active = self._active[codes] = _Active(entries)
-        relevant = active.passes(source.text)
+        imported = _imports(source.text, active.known)
+        relevant = active.ungated or bool(imported)
         if not relevant and not explicit:
             return Report()
         if tree is None:
@@ -350,26 +376,32 @@ class Engine:
                 return Report([_syntax_error(source, error)] if "ML000" in codes else [])
         if not relevant:
             return Report()
-        return self._run(source, tree, active)
+        return self._run(source, tree, active, active.tables(imported))
 
-    def _run(self, source: Source, tree: ast.Module, active: _Active) -> Report:
+    def _run(self, source: Source, tree: ast.Module, active: _Active, tables: _Tables) -> Report:
         report = Report()
-        present = active.present(source.text)
-        tables = active.tables(present, _imports(tree))
-        candidates, imported, bound = tables.candidates(tree)
-        known = active.tables(present, imported)
+        candidates, imported, found = tables.candidates(tree)
+        known = active.tables(active.known & imported)
         meant = known.codes
-        if not meant <= tables.codes:  # imported in a function only
-            candidates, _, bound = known.candidates(tree)
+        if not meant <= tables.codes:  # imported in a way that the words did not show
+            candidates, _, found = known.candidates(tree)
+            tables = known
         if not candidates or not meant:
             return report
-        context = self._context(source, tree, bound)
+        context = self._context(source, tree, found)
+        text = source.text
+        silent = {entry.code for entry in tables.entries if entry.code not in meant}
+        pending = {entry.code: entry.words for entry in known.worded}
         failed: set[str] = set()
         seen: set[tuple[str, Location, Location, str]] = set()
         clock: Callable[[], float] | None = time.perf_counter if self.options.timing else None
         for node, entries in candidates:
             for entry in entries:
-                if entry.code not in meant or entry.code in failed:
+                if entry.code in silent:
+                    continue
+                words = pending.pop(entry.code, None)
+                if words is not None and not any(word in text for word in words):
+                    silent.add(entry.code)
                     continue
                 started = clock() if clock is not None else 0.0
                 try:
@@ -380,6 +412,7 @@ class Engine:
                             report.findings.append(finding)
                 except Exception as error:  # a rule that raises costs that rule on that file
                     failed.add(entry.code)
+                    silent.add(entry.code)
                     report.errors.append(_internal_error(entry.code, source.path, error))
                 if clock is not None:
                     report.timings[entry.code] = report.timings.get(entry.code, 0.0) + clock() - started
@@ -391,7 +424,7 @@ class Engine:
             context.model.release()  # no fix will ask it anything
         return report
 
-    def _context(self, source: Source, tree: ast.Module, bound: Bound) -> Context:
+    def _context(self, source: Source, tree: ast.Module, seen: Seen) -> Context:
         """The context of a file. The model and the rules' own modules are imported here: most files need neither."""
         from mlint.model.file import FileModel
         from mlint.rule.context import Context
@@ -408,7 +441,7 @@ class Engine:
                 Options(options.target_versions, options.root, options.seed, options.line_length),
             )
         project, versions, rule_options = self._surroundings
-        return Context(FileModel(source, tree, project, bound), rule_options, versions)
+        return Context(FileModel(source, tree, project, seen), rule_options, versions)
 
     def _findings(self, entry: RuleEntry, node: ast.AST, context: Context) -> list[Finding]:
         rule = self._rules.get(entry.code)

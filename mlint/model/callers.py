@@ -10,7 +10,7 @@ import ast
 from functools import cached_property
 
 from mlint.model.names import Binding, Names
-from mlint.model.tree import CHILD_FIELDS, FUNCTIONS, FunctionNode, Tree, position, walk_blocks
+from mlint.model.tree import FUNCTIONS, FunctionNode, Tree, walk, walk_blocks
 
 
 class Callers:
@@ -21,54 +21,46 @@ class Callers:
         self.names = names
 
     @cached_property
-    def _calls(
-        self,
-    ) -> tuple[dict[str, list[ast.Call]], dict[str, list[ast.Call]], dict[str, list[ast.Name]], set[str]]:
-        """Calls by plain name, calls by the last attribute, and names and attributes that are read but not called."""
+    def _wanted(self) -> frozenset[str]:
+        return frozenset(node.name for node in walk_blocks(self.tree.module.body) if isinstance(node, FUNCTIONS))
+
+    @cached_property
+    def _calls(self) -> tuple[dict[str, list[ast.Call]], dict[str, list[ast.Call]]]:
+        """Calls by plain name, and by the last attribute."""
         plain: dict[str, list[ast.Call]] = {}
         methods: dict[str, list[ast.Call]] = {}
+        wanted = self._wanted
+        for call in self.tree.calls:
+            func = call.func
+            if isinstance(func, ast.Name):
+                if func.id in wanted:
+                    plain.setdefault(func.id, []).append(call)
+            elif isinstance(func, ast.Attribute) and func.attr in wanted:
+                methods.setdefault(func.attr, []).append(call)
+        return plain, methods
+
+    @cached_property
+    def _values(self) -> tuple[dict[str, list[ast.Name]], set[str]]:
+        """Names and attributes that are read, but not called."""
         names: dict[str, list[ast.Name]] = {}
         attributes: set[str] = set()
-        wanted = {node.name for node in walk_blocks(self.tree.module.body) if isinstance(node, FUNCTIONS)}
-        # Written out, as the whole file is gone through: a call is met before its callee, which is then passed over.
-        stack: list[ast.AST] = [self.tree.module]
-        while stack:
-            node = stack.pop()
-            node_type = node.__class__
-            if node_type is ast.Call:
-                assert isinstance(node, ast.Call)
-                func = node.func
-                stack += node.args
-                stack += [keyword.value for keyword in node.keywords]
-                if isinstance(func, ast.Name):
-                    if func.id in wanted:
-                        plain.setdefault(func.id, []).append(node)
-                elif isinstance(func, ast.Attribute):
-                    if func.attr in wanted:
-                        methods.setdefault(func.attr, []).append(node)
-                    stack.append(func.value)
-                else:
-                    stack.append(func)
-                continue
-            if node_type is ast.Name:
-                assert isinstance(node, ast.Name)
-                if node.id in wanted and isinstance(node.ctx, ast.Load):
+        wanted = self._wanted
+        called = {call.func for call in self.tree.calls}
+        for node in walk(self.tree.module):
+            if isinstance(node, ast.Name):
+                if node.id in wanted and isinstance(node.ctx, ast.Load) and node not in called:
                     names.setdefault(node.id, []).append(node)
-                continue
-            if node_type is ast.Attribute:
-                assert isinstance(node, ast.Attribute)
-                if node.attr in wanted and isinstance(node.ctx, ast.Load):
+            elif isinstance(node, ast.Attribute) and node.attr in wanted:
+                if isinstance(node.ctx, ast.Load) and node not in called:
                     attributes.add(node.attr)
-            single, many = CHILD_FIELDS[node_type]
-            for name in single:
-                child = getattr(node, name)
-                if child is not None:
-                    stack.append(child)
-            for name in many:
-                stack += getattr(node, name)
-        for calls in (*plain.values(), *methods.values()):
-            calls.sort(key=position)
-        return plain, methods, names, attributes
+        return names, attributes
+
+    def _only_called(self, name: str) -> bool:
+        """Whether the text has a word only where a function is defined and where it is called by that name."""
+        if self.names.text is None:
+            return False
+        plain, methods = self._calls
+        return self.names.text.count(name) == 1 + len(plain.get(name, ())) + len(methods.get(name, ()))
 
     def of(self, function: FunctionNode) -> list[ast.Call] | None:
         """The calls of a function in its file; None where it may be called in ways that cannot be seen."""
@@ -76,14 +68,15 @@ class Callers:
             return None  # called by the framework
         if self.names.text is not None and self.names.text.count(function.name) == 1:
             return []  # its own definition
-        plain, methods, names, attributes = self._calls
+        plain, methods = self._calls
+        only_called = self._only_called(function.name)
         owner = self.tree.parent(function)
         if isinstance(owner, ast.ClassDef):
-            if function.name in attributes:
+            if not only_called and function.name in self._values[1]:
                 return None
             calls = methods.get(function.name, [])
             return calls if all(self._is_own(call, owner) for call in calls) else None
-        if any(self._means(name, function) for name in names.get(function.name, ())):
+        if not only_called and any(self._means(name, function) for name in self._values[0].get(function.name, ())):
             return None
         found: list[ast.Call] = []
         for call in plain.get(function.name, ()):

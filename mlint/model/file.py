@@ -20,7 +20,7 @@ from mlint.model.reaching import Reaching
 from mlint.model.rowloop import RowLoops
 from mlint.model.splits import Splits
 from mlint.model.training import Training
-from mlint.model.tree import Bound, Tree, walk
+from mlint.model.tree import Seen, Tree
 
 if TYPE_CHECKING:
     from mlint.model.jax_keys import JaxKeys
@@ -38,13 +38,13 @@ class FileModel:
         source: the file's text.
         module: its tree.
         project: the files around it, if they may be looked at.
-        bound: all names that the file binds anywhere, if somebody has collected them.
+        seen: what a walk over the file has noted, if there was one.
     """
 
     def __init__(
-        self, source: Source, module: ast.Module, project: Project | None = None, bound: Bound | None = None
+        self, source: Source, module: ast.Module, project: Project | None = None, seen: Seen | None = None
     ) -> None:
-        self._bound = bound
+        self._seen = seen
         self.source = source
         self.module = module
         self.project = project
@@ -54,12 +54,12 @@ class FileModel:
     @cached_property
     def tree(self) -> Tree:
         """The tree with its parent links."""
-        return Tree(self.module)
+        return Tree(self.module, None if self._seen is None else self._seen.calls)
 
     @cached_property
     def names(self) -> Names:
         """Imports and scopes."""
-        return Names(self.tree, self.source.text, self._bound)
+        return Names(self.tree, self.source.text, self._seen)
 
     @cached_property
     def reaching(self) -> Reaching:
@@ -155,20 +155,16 @@ class FileModel:
     def trains(self) -> bool:
         """Whether anything in the file trains: a backward pass, a fit, a gradient, an optimizer's update."""
         words = frozenset({"backward", "manual_backward", "fit", "apply_gradients", "value_and_grad", "apply_updates"})
-        return any(
-            isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in words
-            for node in walk(self.module)
-        )
+        return any(getattr(call.func, "attr", getattr(call.func, "id", "")) in words for call in self.tree.calls)
 
     def calls_by_definition(self) -> dict[ast.AST, list[ast.Call]]:
         """Function of this file → the calls of it in this file."""
         if self._calls is None:
             self._calls = {}
-            for node in walk(self.module):
-                if isinstance(node, ast.Call):
-                    definition = self.kinds.local_function(node.func)
-                    if definition is not None:
-                        self._calls.setdefault(definition, []).append(node)
+            for call in self.tree.calls:
+                definition = self.kinds.local_function(call.func)
+                if definition is not None:
+                    self._calls.setdefault(definition, []).append(call)
         return self._calls
 
     def release(self) -> None:

@@ -8,10 +8,28 @@ that gives a name its value in a scope.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, Bound, Tree, children, suites, walk
+from mlint.model.tree import (
+    COMPREHENSIONS,
+    FUNCTIONS,
+    LOOPS,
+    FunctionNode,
+    Seen,
+    Tree,
+    children,
+    first_line,
+    outer_parts,
+    suites,
+    walk,
+)
+
+_LINE_END = re.compile(r"\r\n?|\n")
 
 # Where a library keeps an object is not always the name that people know it by.
 _PREFIXES = (
@@ -119,7 +137,7 @@ def expand(dotted: str) -> str:
     return canonical(CONVENTIONS.get(head, head) + dot + rest)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Binding:
     """One place that gives a name a value.
 
@@ -148,12 +166,11 @@ class Binding:
 class Names:
     """The names of one file."""
 
-    def __init__(self, tree: Tree, text: str | None = None, bound: Bound | None = None) -> None:
+    def __init__(self, tree: Tree, text: str | None = None, seen: Seen | None = None) -> None:
         self.tree = tree
         self.text = text
-        self._bound = bound if bound is None or "*" not in bound.names else None
-        # Only a walrus binds inside an expression; most files have none, and their expressions are not looked into.
-        self._walrus = text is None or ":=" in text
+        self._seen = seen if seen is None or "*" not in seen.bound else None
+        self._walruses = _walrus_lines(tree, text)
         self._bindings: dict[ast.AST, dict[str, list[Binding]]] = {}
         self._dotted: dict[ast.AST, str | None] = {}
         self._resolving: set[tuple[ast.AST, str]] = set()
@@ -165,7 +182,7 @@ class Names:
         found = self._bindings.get(scope)
         if found is None:
             found = self._bindings[scope] = {}
-            for binding in _collect(scope, self._walrus):
+            for binding in _collect(scope, self._walruses):
                 found.setdefault(binding.name, []).append(binding)
         return found
 
@@ -208,10 +225,10 @@ class Names:
         return None
 
     def _name(self, node: ast.Name) -> str | None:
-        if self._bound is not None:
-            if node.id not in self._bound.names:
+        if self._seen is not None:
+            if node.id not in self._seen.bound:
                 return node.id if node.id in BUILTINS else None
-            if node.id not in self._bound.again:
+            if node.id not in self._seen.again:
                 bindings = self.bindings(self.tree.module).get(node.id)
                 if bindings is not None:  # the only binding in the file: no scope can come in between
                     return self.meaning(self.tree.module, node.id, bindings)
@@ -332,129 +349,182 @@ def _is_none(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _collect(scope: ast.AST, walrus: bool) -> Iterator[Binding]:
-    """The bindings made directly in a scope, in source order."""
+def _collect(scope: ast.AST, walruses: Sequence[int]) -> Iterator[Binding]:
+    """The bindings made directly in a scope, in source order.
+
+    Only a walrus binds inside an expression: expressions are looked into on the lines where one stands.
+    """
     if isinstance(scope, (*FUNCTIONS, ast.Lambda)):
         yield from _parameters(scope.args)
     if isinstance(scope, COMPREHENSIONS):
         for generator in scope.generators:
             yield from _targets(generator.target, generator, "for", generator.iter)
         return
-    stack: list[ast.AST] = list(reversed(_own_parts(scope)))
+    if isinstance(scope, ast.Lambda):
+        if walruses:
+            yield from _walrus_in(scope.body)
+        return
+    stack: list[ast.stmt] = getattr(scope, "body", [])[::-1]
     while stack:
-        node = stack.pop()
-        node_type = node.__class__
-        if node_type in _PLAIN or (not walrus and node_type in _BINDLESS):
-            continue
-        if node_type is ast.Assign:
-            assert isinstance(node, ast.Assign)
-            for target in node.targets:
-                yield from _targets(target, node, "assign", node.value)
-        elif node_type is ast.AnnAssign:
-            assert isinstance(node, ast.AnnAssign)
-            if isinstance(node.target, ast.Name):
-                how = "assign" if node.value is not None else "annotate"
-                yield Binding(node.target.id, node, how, node.value, annotation=node.annotation)
-        elif node_type is ast.AugAssign:
-            assert isinstance(node, ast.AugAssign)
-            if isinstance(node.target, ast.Name):
-                yield Binding(node.target.id, node, "augment", node.value)
-        elif isinstance(node, (ast.For, ast.AsyncFor)):
-            yield from _targets(node.target, node, "for", node.iter)
-        elif isinstance(node, (ast.With, ast.AsyncWith)):
-            for item in node.items:
-                if item.optional_vars is not None:
-                    yield from _targets(item.optional_vars, node, "with", item.context_expr)
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.asname is not None:
-                    yield Binding(alias.asname, node, "import", imported=alias.name)
-                else:
-                    root = alias.name.partition(".")[0]
-                    yield Binding(root, node, "import", imported=root)
-        elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            for alias in node.names:
-                if alias.name == "*":
-                    yield Binding("*", node, "star", imported=module)
-                else:
-                    dot = "" if module.endswith(".") and node.module is None else "."
-                    yield Binding(alias.asname or alias.name, node, "import", imported=f"{module}{dot}{alias.name}")
-        elif isinstance(node, FUNCTIONS):
-            yield Binding(node.name, node, "function")
-            stack.extend(reversed([*node.decorator_list, *_defaults(node.args)]))
-            continue
-        elif isinstance(node, ast.ClassDef):
-            yield Binding(node.name, node, "class")
-            stack.extend(reversed([*node.decorator_list, *node.bases, *node.keywords]))
-            continue
-        elif isinstance(node, ast.Lambda):
-            stack.extend(reversed(_defaults(node.args)))
-            continue
-        elif isinstance(node, COMPREHENSIONS):
-            yield from _walrus_in(node)
-            continue
-        elif isinstance(node, ast.NamedExpr):
-            yield Binding(node.target.id, node, "walrus", node.value)
-        elif isinstance(node, ast.ExceptHandler):
-            if node.name is not None:
-                yield Binding(node.name, node, "except", node.type)
-        elif isinstance(node, ast.Delete):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    yield Binding(target.id, node, "delete")
-        elif isinstance(node, (ast.Global, ast.Nonlocal)):
-            for name in node.names:
-                yield Binding(name, node, "global" if isinstance(node, ast.Global) else "nonlocal")
-        elif isinstance(node, (ast.MatchAs, ast.MatchStar)):
-            if node.name is not None:
-                yield Binding(node.name, node, "match")
-        elif isinstance(node, ast.MatchMapping):
-            if node.rest is not None:
-                yield Binding(node.rest, node, "match")
-        if walrus:
-            stack.extend(reversed(children(node)))
-        elif node_type is not ast.ExceptHandler:  # its block is one of those of its `try`
-            blocks = [statement for block in suites(node) for statement in block]
+        statement = stack.pop()
+        collect = _COLLECTORS.get(statement.__class__)
+        if collect is not None:
+            yield from collect(statement)
+        if walruses and _holds(statement, walruses):
+            for part in _expressions(statement):
+                yield from _walrus_in(part)
+        if statement.__class__ in _COMPOUND:
+            blocks = [inner for block in suites(statement) for inner in block]
             blocks.reverse()
-            stack += [*blocks, *reversed(_patterns(node))]
+            stack += blocks
 
 
-def _patterns(node: ast.AST) -> list[ast.AST]:
-    """The parts of a statement, besides the blocks in it, that bind names by themselves."""
-    if isinstance(node, ast.Try) or node.__class__.__name__ == "TryStar":
-        return [handler for handler in node.handlers if handler.name is not None]  # type: ignore[attr-defined]
-    if isinstance(node, ast.Match):
-        return [part for case in node.cases for part in walk(case.pattern)]
-    return []
+def _walrus_lines(tree: Tree, text: str | None) -> list[int]:
+    """The lines on which a walrus may stand."""
+    if text is None:
+        return sorted({node.lineno for node in walk(tree.module) if isinstance(node, ast.NamedExpr)})
+    if ":=" not in text:
+        return []
+    return [number for number, line in enumerate(_LINE_END.split(text), 1) if ":=" in line]
 
 
-_BINDLESS = frozenset({ast.Expr, ast.Return, ast.Raise, ast.Assert})
-"""Statements that bind nothing but by a walrus."""
-_PLAIN = frozenset({ast.Constant, ast.Name, ast.Pass, ast.Break, ast.Continue})
+def _holds(statement: ast.stmt, lines: Sequence[int]) -> bool:
+    """Whether one of some sorted lines belongs to a statement."""
+    index = bisect_left(lines, first_line(statement))
+    return index < len(lines) and lines[index] <= (statement.end_lineno or statement.lineno)
 
 
-def _walrus_in(comprehension: ast.AST) -> Iterator[Binding]:
-    """A walrus in a comprehension binds in the scope around it."""
-    stack = children(comprehension)
+def _expressions(statement: ast.stmt) -> list[ast.AST]:
+    """The parts of a statement that are evaluated in its own scope, its blocks left out."""
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+        return outer_parts(statement)
+    if isinstance(statement, ast.Match):
+        guards = [case.guard for case in statement.cases if case.guard is not None]
+        return [statement.subject, *guards]
+    blocks = (ast.stmt, ast.ExceptHandler)
+    return [child for child in children(statement) if not isinstance(child, blocks)]
+
+
+def _of_assign(node: ast.Assign) -> Iterator[Binding]:
+    for target in node.targets:
+        if target.__class__ is ast.Name:
+            yield Binding(target.id, node, "assign", node.value)
+        else:
+            yield from _targets(target, node, "assign", node.value)
+
+
+def _of_annotation(node: ast.AnnAssign) -> Iterator[Binding]:
+    if isinstance(node.target, ast.Name):
+        how = "assign" if node.value is not None else "annotate"
+        yield Binding(node.target.id, node, how, node.value, annotation=node.annotation)
+
+
+def _of_augmented(node: ast.AugAssign) -> Iterator[Binding]:
+    if isinstance(node.target, ast.Name):
+        yield Binding(node.target.id, node, "augment", node.value)
+
+
+def _of_loop(node: ast.For | ast.AsyncFor) -> Iterator[Binding]:
+    return _targets(node.target, node, "for", node.iter)
+
+
+def _of_with(node: ast.With | ast.AsyncWith) -> Iterator[Binding]:
+    for item in node.items:
+        if item.optional_vars is not None:
+            yield from _targets(item.optional_vars, node, "with", item.context_expr)
+
+
+def _of_import(node: ast.Import) -> Iterator[Binding]:
+    for alias in node.names:
+        if alias.asname is not None:
+            yield Binding(alias.asname, node, "import", imported=alias.name)
+        else:
+            root = alias.name.partition(".")[0]
+            yield Binding(root, node, "import", imported=root)
+
+
+def _of_import_from(node: ast.ImportFrom) -> Iterator[Binding]:
+    module = "." * node.level + (node.module or "")
+    for alias in node.names:
+        if alias.name == "*":
+            yield Binding("*", node, "star", imported=module)
+        else:
+            dot = "" if module.endswith(".") and node.module is None else "."
+            yield Binding(alias.asname or alias.name, node, "import", imported=f"{module}{dot}{alias.name}")
+
+
+def _of_function(node: FunctionNode) -> Iterator[Binding]:
+    yield Binding(node.name, node, "function")
+
+
+def _of_class(node: ast.ClassDef) -> Iterator[Binding]:
+    yield Binding(node.name, node, "class")
+
+
+def _of_try(node: ast.Try) -> Iterator[Binding]:
+    for handler in node.handlers:
+        if handler.name is not None:
+            yield Binding(handler.name, handler, "except", handler.type)
+
+
+def _of_delete(node: ast.Delete) -> Iterator[Binding]:
+    for target in node.targets:
+        if isinstance(target, ast.Name):
+            yield Binding(target.id, node, "delete")
+
+
+def _of_global(node: ast.Global | ast.Nonlocal) -> Iterator[Binding]:
+    for name in node.names:
+        yield Binding(name, node, "global" if isinstance(node, ast.Global) else "nonlocal")
+
+
+def _of_match(node: ast.Match) -> Iterator[Binding]:
+    for case in node.cases:
+        for part in walk(case.pattern):
+            if isinstance(part, (ast.MatchAs, ast.MatchStar)):
+                if part.name is not None:
+                    yield Binding(part.name, part, "match")
+            elif isinstance(part, ast.MatchMapping) and part.rest is not None:
+                yield Binding(part.rest, part, "match")
+
+
+_COLLECTORS: dict[type, Callable[[Any], Iterator[Binding]]] = {
+    ast.Assign: _of_assign,
+    ast.AnnAssign: _of_annotation,
+    ast.AugAssign: _of_augmented,
+    ast.For: _of_loop,
+    ast.AsyncFor: _of_loop,
+    ast.With: _of_with,
+    ast.AsyncWith: _of_with,
+    ast.Import: _of_import,
+    ast.ImportFrom: _of_import_from,
+    ast.FunctionDef: _of_function,
+    ast.AsyncFunctionDef: _of_function,
+    ast.ClassDef: _of_class,
+    ast.Try: _of_try,
+    ast.Delete: _of_delete,
+    ast.Global: _of_global,
+    ast.Nonlocal: _of_global,
+    ast.Match: _of_match,
+}
+"""Statement type → the bindings that a statement makes by itself, the blocks in it left out."""
+_COMPOUND = {ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match}
+"""Statements with blocks that run in the scope of the statement."""
+if sys.version_info >= (3, 11):
+    _COLLECTORS[ast.TryStar] = _of_try
+    _COMPOUND.add(ast.TryStar)
+
+
+def _walrus_in(part: ast.AST) -> Iterator[Binding]:
+    """What walruses in an expression bind around it; one in a comprehension binds in the scope around that."""
+    stack = [part]
     while stack:
         node = stack.pop()
-        if isinstance(node, ast.Lambda):
-            continue
         if isinstance(node, ast.NamedExpr):
             yield Binding(node.target.id, node, "walrus", node.value)
-        stack.extend(children(node))
-
-
-def _own_parts(scope: ast.AST) -> list[ast.AST]:
-    if isinstance(scope, ast.Lambda):
-        return [scope.body]
-    body: list[ast.AST] = list(getattr(scope, "body", ()))
-    return body
-
-
-def _defaults(arguments: ast.arguments) -> list[ast.AST]:
-    return [*arguments.defaults, *(default for default in arguments.kw_defaults if default is not None)]
+        inner = outer_parts(node) if isinstance(node, ast.Lambda) else children(node)
+        inner.reverse()
+        stack += inner
 
 
 def _parameters(arguments: ast.arguments) -> Iterator[Binding]:

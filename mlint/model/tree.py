@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -159,7 +159,7 @@ def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
         node_type = current.__class__
         if node_type in _LEAVES:
             continue
-        found = _outer_parts(current) if node_type in _INNER_SCOPES else children(current)
+        found = outer_parts(current) if node_type in _INNER_SCOPES else children(current)
         found.reverse()
         stack += found
 
@@ -172,13 +172,14 @@ def walk_statements(statements: list[ast.stmt]) -> Iterator[ast.AST]:
     for statement in statements:
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             yield statement
-            for part in _outer_parts(statement):
+            for part in outer_parts(statement):
                 yield from walk_scope(part)
         else:
             yield from walk_scope(statement)
 
 
-def _outer_parts(node: ast.AST) -> list[ast.AST]:
+def outer_parts(node: ast.AST) -> list[ast.AST]:
+    """What of a function, class or lambda is evaluated in the scope around it."""
     if isinstance(node, ast.ClassDef):
         return [*node.decorator_list, *node.bases, *node.keywords]
     if isinstance(node, (*FUNCTIONS, ast.Lambda)):
@@ -222,17 +223,21 @@ def position(node: ast.AST) -> tuple[int, int]:
     return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
 
 
-@dataclass(frozen=True)
-class Bound:
-    """The names that a file binds anywhere, as one walk sees them.
+class Seen:
+    """What a walk over a whole file can note on its way.
 
     Attributes:
-        names: all of them.
+        bound: the names that the file binds anywhere.
         again: those that are bound more than once.
+        calls: all calls.
     """
 
-    names: set[str]
-    again: set[str]
+    __slots__ = ("again", "bound", "calls")
+
+    def __init__(self, bound: set[str], again: set[str], calls: list[ast.Call]) -> None:
+        self.bound = bound
+        self.again = again
+        self.calls = calls
 
 
 class Tree:
@@ -240,46 +245,97 @@ class Tree:
 
     Attributes:
         module: the root.
+
+    Args:
+        module: the root.
+        calls: all calls in it, if somebody has collected them.
     """
 
-    def __init__(self, module: ast.Module) -> None:
+    def __init__(self, module: ast.Module, calls: list[ast.Call] | None = None) -> None:
         self.module = module
+        self._calls = calls
         self._parents: dict[ast.AST, ast.AST] = {}
-        self._linked: set[int] = set()
-        self._starts: list[tuple[int, int]] | None = None
+        self._linked: set[ast.AST] = set()
+        self._starts: dict[ast.AST, list[tuple[int, int]]] = {}
+
+    @cached_property
+    def calls(self) -> list[ast.Call]:
+        """All calls, in source order."""
+        if self._calls is None:
+            return [node for node in walk(self.module) if isinstance(node, ast.Call)]
+        return sorted(self._calls, key=position)
 
     def _link(self, node: ast.AST) -> None:
-        """Make the parent links of the top-level statement that holds ``node``."""
-        body = self.module.body
-        if self._starts is None:
-            self._starts = [(first_line(statement), statement.col_offset) for statement in body]
-        if hasattr(node, "lineno"):
-            index = bisect_right(self._starts, position(node)) - 1
-            # A decorator's line stands before its column in the order (a decorator begins at `@`'s right).
-            indices: range = range(max(index, 0), max(index, 0) + 1)
-        else:  # `arguments`, `comprehension`, `withitem` have no position of their own
-            indices = range(len(body))
+        """Make the parent links of the part of the file that holds ``node``: a statement of the module, or one of a
+        class, since a class can be most of a file.
+        """
+        place = _place(node)
+        if place is None:  # `arguments` without any
+            self._link_all()
+            return
         parents = self._parents
-        for index in indices:
-            if index in self._linked or index >= len(body):
-                continue
-            self._linked.add(index)
-            statement = body[index]
-            parents[statement] = self.module
-            stack: list[ast.AST] = [statement]
-            while stack:
-                current = stack.pop()
-                single, many = CHILD_FIELDS[current.__class__]
-                for name in single:
-                    child = getattr(current, name, None)
+        owner: ast.Module | ast.ClassDef = self.module
+        while owner.body:
+            starts = self._starts.get(owner)
+            if starts is None:
+                starts = self._starts[owner] = [(first_line(part), part.col_offset) for part in owner.body]
+            # A decorator begins on the right of its `@`, hence not before the place of its statement.
+            index = bisect_right(starts, place) - 1
+            if index < 0:
+                return
+            statement = owner.body[index]
+            parents[statement] = owner
+            if statement is node:
+                return
+            if not isinstance(statement, ast.ClassDef):
+                self._link_below(statement, [statement])
+                return
+            self._link_header(statement)
+            if node in parents:
+                return
+            owner = statement
+
+    def _link_header(self, definition: ast.ClassDef) -> None:
+        if definition not in self._linked:
+            parts: list[ast.AST] = [*definition.decorator_list, *definition.bases, *definition.keywords]
+            parts += getattr(definition, "type_params", ())
+            for part in parts:
+                self._parents[part] = definition
+            self._link_below(definition, parts)
+
+    def _link_all(self) -> None:
+        pending: list[ast.Module | ast.ClassDef] = [self.module]
+        while pending:
+            owner = pending.pop()
+            for statement in owner.body:
+                self._parents[statement] = owner
+                if isinstance(statement, ast.ClassDef):
+                    self._link_header(statement)
+                    pending.append(statement)
+                else:
+                    self._link_below(statement, [statement])
+
+    def _link_below(self, part: ast.AST, stack: list[ast.AST]) -> None:
+        """Make the links of all that stands below some nodes, once for each ``part``."""
+        if part in self._linked:
+            return
+        self._linked.add(part)
+        parents = self._parents
+        fields = CHILD_FIELDS
+        push = stack.append
+        while stack:
+            current = stack.pop()
+            single, many = fields[current.__class__]
+            for name in single:
+                child = getattr(current, name, None)
+                if child is not None:
+                    parents[child] = current
+                    push(child)
+            for name in many:
+                for child in getattr(current, name, ()):
                     if child is not None:
                         parents[child] = current
-                        stack.append(child)
-                for name in many:
-                    for child in getattr(current, name, ()):
-                        if child is not None:
-                            parents[child] = current
-                            stack.append(child)
+                        push(child)
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """The node that holds ``node``; None for the module."""
@@ -287,6 +343,9 @@ class Tree:
         if found is None and node is not self.module:
             self._link(node)
             found = self._parents.get(node)
+            if found is None:  # before Python 3.12 the parts of an f-string can claim to stand on other lines
+                self._link_all()
+                found = self._parents.get(node)
         return found
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
@@ -380,6 +439,17 @@ class Tree:
         block = self.block(statement)
         index = next(i for i, other in enumerate(block) if other is statement)
         return block[index + 1 :]
+
+
+def _place(node: ast.AST) -> tuple[int, int] | None:
+    """Where a node begins; for those without a place of their own, where something in them does."""
+    if hasattr(node, "lineno"):
+        return position(node)
+    for child in children(node):
+        place = _place(child)
+        if place is not None:
+            return place
+    return None
 
 
 def _is_inside(scope: ast.AST, child: ast.AST, below: ast.AST) -> bool:
