@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlint.finding import Finding, Location
-from mlint.model.tree import CHILD_FIELDS, Seen, position
+from mlint.model.tree import CHILD_FIELDS, FUNCTIONS, Seen, position
 from mlint.registry import Index, RuleEntry, load_rule
 from mlint.source import Source, SourceError
 
@@ -173,6 +173,7 @@ class _Tables:
         bound: set[str] = set()
         again: set[str] = set()
         every_call: list[ast.Call] = []
+        functions: set[str] = set()
         renamed: dict[str, str] = {}
         attributes, nodes = self.attributes.get, self.nodes.get
         calls = self.calls.get
@@ -247,6 +248,8 @@ class _Tables:
                     name = getattr(node, binders[node_type])
                     if name is not None:
                         (again if name in bound else bound).add(name)
+                    if node_type in FUNCTIONS:
+                        functions.add(name)
                 hit = nodes(node_type)
                 if hit is not None:
                     found.append((node, hit))
@@ -263,7 +266,7 @@ class _Tables:
             found.sort(key=_place)
         if self.module:
             found.append((module, self.module))
-        return found, imported, Seen(bound, again, every_call)
+        return found, imported, Seen(bound, again, every_call, functions)
 
     def _imported(self, node: ast.ImportFrom, found: list[tuple[ast.AST, _Entries]], renamed: dict[str, str]) -> None:
         hits: list[RuleEntry] = []

@@ -10,7 +10,7 @@ import ast
 from functools import cached_property
 
 from mlint.model.names import Binding, Names
-from mlint.model.tree import FUNCTIONS, FunctionNode, Tree, walk, walk_blocks
+from mlint.model.tree import FunctionNode, Tree, walk
 
 
 class Callers:
@@ -19,17 +19,14 @@ class Callers:
     def __init__(self, tree: Tree, names: Names) -> None:
         self.tree = tree
         self.names = names
-
-    @cached_property
-    def _wanted(self) -> frozenset[str]:
-        return frozenset(node.name for node in walk_blocks(self.tree.module.body) if isinstance(node, FUNCTIONS))
+        self._read: dict[str, list[ast.Name | ast.Attribute]] = {}
 
     @cached_property
     def _calls(self) -> tuple[dict[str, list[ast.Call]], dict[str, list[ast.Call]]]:
         """Calls by plain name, and by the last attribute."""
         plain: dict[str, list[ast.Call]] = {}
         methods: dict[str, list[ast.Call]] = {}
-        wanted = self._wanted
+        wanted = self.tree.function_names
         for call in self.tree.calls:
             func = call.func
             if isinstance(func, ast.Name):
@@ -39,21 +36,35 @@ class Callers:
                 methods.setdefault(func.attr, []).append(call)
         return plain, methods
 
-    @cached_property
-    def _values(self) -> tuple[dict[str, list[ast.Name]], set[str]]:
-        """Names and attributes that are read, but not called."""
-        names: dict[str, list[ast.Name]] = {}
-        attributes: set[str] = set()
-        wanted = self._wanted
-        called = {call.func for call in self.tree.calls}
-        for node in walk(self.tree.module):
-            if isinstance(node, ast.Name):
-                if node.id in wanted and isinstance(node.ctx, ast.Load) and node not in called:
-                    names.setdefault(node.id, []).append(node)
-            elif isinstance(node, ast.Attribute) and node.attr in wanted:
-                if isinstance(node.ctx, ast.Load) and node not in called:
-                    attributes.add(node.attr)
-        return names, attributes
+    def _values(self, name: str) -> list[ast.Name | ast.Attribute]:
+        """Where a name or an attribute is read, but not called. Only where the text has the word is looked for it."""
+        found = self._read.get(name)
+        if found is None:
+            called = {call.func for call in self.tree.calls}
+            found = self._read[name] = [
+                node
+                for part in self._parts_with(name)
+                for node in walk(part)
+                if isinstance(node, (ast.Name, ast.Attribute))
+                and (node.id if isinstance(node, ast.Name) else node.attr) == name
+                and isinstance(node.ctx, ast.Load)
+                and node not in called
+            ]
+        return found
+
+    def _parts_with(self, word: str) -> list[ast.AST]:
+        text = self.names.text
+        if text is None or text.count("\r") != text.count("\r\n"):
+            return [self.tree.module]
+        parts: dict[ast.AST, None] = {}
+        line, counted, start = 1, 0, text.find(word)
+        while start != -1:
+            line += text.count("\n", counted, start)
+            counted = start
+            for part in self.tree.parts(line):
+                parts[part] = None
+            start = text.find(word, start + len(word))
+        return list(parts)
 
     def _only_called(self, name: str) -> bool:
         """Whether the text has a word only where a function is defined and where it is called by that name."""
@@ -72,11 +83,11 @@ class Callers:
         only_called = self._only_called(function.name)
         owner = self.tree.parent(function)
         if isinstance(owner, ast.ClassDef):
-            if not only_called and function.name in self._values[1]:
+            if not only_called and any(isinstance(node, ast.Attribute) for node in self._values(function.name)):
                 return None
             calls = methods.get(function.name, [])
             return calls if all(self._is_own(call, owner) for call in calls) else None
-        if not only_called and any(self._means(name, function) for name in self._values[0].get(function.name, ())):
+        if not only_called and any(self._means(node, function) for node in self._values(function.name)):
             return None
         found: list[ast.Call] = []
         for call in plain.get(function.name, ()):
@@ -88,7 +99,9 @@ class Callers:
                 found.append(call)
         return found
 
-    def _means(self, name: ast.Name, function: FunctionNode) -> bool:
+    def _means(self, name: ast.expr, function: FunctionNode) -> bool:
+        if not isinstance(name, ast.Name):
+            return False
         meant = self.names.lookup(name)
         return meant is not None and any(binding.node is function for binding in meant[1])
 

@@ -54,7 +54,7 @@ class FileModel:
     @cached_property
     def tree(self) -> Tree:
         """The tree with its parent links."""
-        return Tree(self.module, None if self._seen is None else self._seen.calls)
+        return Tree(self.module, self._seen)
 
     @cached_property
     def names(self) -> Names:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from mlint.model import libraries
 from mlint.model.callers import Callers
@@ -233,15 +232,10 @@ class Kinds:
             found = self.names.lookup(node)
             if found is not None and len(found[1]) == 1 and found[1][0].how in ("class", "function"):
                 return found[1][0].node
-        elif isinstance(node, ast.Attribute) and node.attr in self._function_names:
+        elif isinstance(node, ast.Attribute) and node.attr in self.tree.function_names:
             owner = self._receiver_class(node.value)
             return None if owner is None else self.method(owner, node.attr)
         return None
-
-    @cached_property
-    def _function_names(self) -> frozenset[str]:
-        """The names of all functions in the file: no attribute of another name is a method of it."""
-        return frozenset(node.name for node in walk_blocks(self.tree.module.body) if isinstance(node, FUNCTIONS))
 
     def _receiver_class(self, node: ast.expr) -> ast.ClassDef | None:
         if self.is_self(node):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from bisect import bisect_right
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import TypeAlias
 
@@ -230,14 +231,16 @@ class Seen:
         bound: the names that the file binds anywhere.
         again: those that are bound more than once.
         calls: all calls.
+        functions: the names of all functions and methods.
     """
 
-    __slots__ = ("again", "bound", "calls")
+    __slots__ = ("again", "bound", "calls", "functions")
 
-    def __init__(self, bound: set[str], again: set[str], calls: list[ast.Call]) -> None:
+    def __init__(self, bound: set[str], again: set[str], calls: list[ast.Call], functions: set[str]) -> None:
         self.bound = bound
         self.again = again
         self.calls = calls
+        self.functions = functions
 
 
 class Tree:
@@ -248,12 +251,12 @@ class Tree:
 
     Args:
         module: the root.
-        calls: all calls in it, if somebody has collected them.
+        seen: what a walk over it has noted, if there was one.
     """
 
-    def __init__(self, module: ast.Module, calls: list[ast.Call] | None = None) -> None:
+    def __init__(self, module: ast.Module, seen: Seen | None = None) -> None:
         self.module = module
-        self._calls = calls
+        self._seen = seen
         self._parents: dict[ast.AST, ast.AST] = {}
         self._linked: set[ast.AST] = set()
         self._starts: dict[ast.AST, list[tuple[int, int]]] = {}
@@ -261,9 +264,16 @@ class Tree:
     @cached_property
     def calls(self) -> list[ast.Call]:
         """All calls, in source order."""
-        if self._calls is None:
+        if self._seen is None:
             return [node for node in walk(self.module) if isinstance(node, ast.Call)]
-        return sorted(self._calls, key=position)
+        return sorted(self._seen.calls, key=position)
+
+    @cached_property
+    def function_names(self) -> AbstractSet[str]:
+        """The names of all functions and methods: what has another name is none of them."""
+        if self._seen is None:
+            return {node.name for node in walk_blocks(self.module.body) if isinstance(node, FUNCTIONS)}
+        return self._seen.functions
 
     def _link(self, node: ast.AST) -> None:
         """Make the parent links of the part of the file that holds ``node``: a statement of the module, or one of a
@@ -294,6 +304,23 @@ class Tree:
             if node in parents:
                 return
             owner = statement
+
+    def parts(self, line: int) -> list[ast.AST]:
+        """What stands on a line: statements of the module and of classes, and what the head of a class is made of."""
+        found: list[ast.AST] = []
+        pending: list[list[ast.stmt]] = [self.module.body]
+        while pending:
+            block = pending.pop()
+            index = bisect_right(block, line, key=first_line)
+            while index > 0 and (block[index - 1].end_lineno or 0) >= line:
+                index -= 1
+                statement = block[index]
+                if isinstance(statement, ast.ClassDef):
+                    found += outer_parts(statement)
+                    pending.append(statement.body)
+                else:
+                    found.append(statement)
+        return found
 
     def _link_header(self, definition: ast.ClassDef) -> None:
         if definition not in self._linked:

@@ -64,12 +64,12 @@ class GraphKeptByAccumulator(Rule):
             target, value = node.func.value, node.args[0]
         if not isinstance(target, (ast.Name, ast.Attribute)) or isinstance(value, ast.Constant):
             return
+        statement = ctx.tree.statement(node)
+        if not self._lives_on(target, statement, loop, ctx):
+            return
         training = ctx.training
         made = training.round_of(loop)
         if not training.is_training(made) or not training.on_graph(value, made) or ctx.flow.grad_context(node):
-            return
-        statement = ctx.tree.statement(node)
-        if not self._lives_on(target, statement, loop, ctx):
             return
         safety = self._reads(target, statement, ctx)
         if safety is None:
