@@ -318,8 +318,8 @@ def unsuppressed(
     ``codes`` are the rules that looked at ``source``, ``entries`` all rules that there are.
     """
     found = list(findings)
-    lower = source.text.lower()
-    if ("noqa" not in lower and "mlint" not in lower) or any(finding.code == "ML000" for finding in found):
+    lower = source.text.encode("utf-8", "surrogatepass").lower()  # bytes: several times as fast as text
+    if (b"noqa" not in lower and b"mlint" not in lower) or any(finding.code == "ML000" for finding in found):
         return found  # comments of a text that does not parse are not to be trusted
     from mlint.suppress import Suppressions
 

@@ -186,6 +186,7 @@ class Elementwise:
     def __init__(self, model: FileModel, *, scalars_as_arrays: bool) -> None:
         self.model = model
         self.scalars_as_arrays = scalars_as_arrays
+        self._plausible: dict[ast.For, bool] = {}
 
     # Around the loop
 
@@ -196,7 +197,9 @@ class Elementwise:
             part = stack.pop()
             if isinstance(part, ast.Call):
                 dotted = self.model.names.dotted(part.func)
-                if dotted is None or not (
+                if dotted is None and isinstance(part.func, ast.Attribute) and part.func.attr in _REDUCTIONS:
+                    stack.append(part.func.value)
+                elif dotted is None or not (
                     dotted in _SCALAR_FUNCTIONS or dotted.startswith(("numpy.", "math.", "scipy."))
                 ):
                     return False
@@ -213,12 +216,34 @@ class Elementwise:
         None inside functions that a compiler runs, for loops of a few literal rounds, and where an error of one round
         is caught.
         """
+        if not self._plausible_loop(loop):
+            return None
         nest = self.model.counted.nest(loop)
         if nest is None or any(axis.short for axis in nest.axes):
             return None
         if self.model.flow.compiled(loop) or self._errors_caught(loop):
             return None
         return nest
+
+    def _plausible_loop(self, loop: ast.For) -> bool:
+        """Whether the statements of a loop could be array code: a quick look, before kinds are inferred."""
+        known = self._plausible.get(loop)
+        if known is None:
+            known = self._plausible[loop] = all(self._plausible_statement(statement) for statement in loop.body)
+        return known
+
+    def _plausible_statement(self, statement: ast.stmt) -> bool:
+        if isinstance(statement, (ast.Assign, ast.AugAssign)):
+            return self.plausible(statement.value)
+        if isinstance(statement, ast.For):
+            return self._plausible_loop(statement)
+        if isinstance(statement, ast.If):
+            parts = (*statement.body, *statement.orelse)
+            return self.plausible(statement.test) and all(self._plausible_statement(part) for part in parts)
+        if isinstance(statement, ast.Expr):
+            call = statement.value
+            return isinstance(call, ast.Call) and all(self.plausible(argument) for argument in call.args)
+        return isinstance(statement, (ast.AnnAssign, ast.Break, ast.Continue, ast.Pass))
 
     def _errors_caught(self, loop: ast.For) -> bool:
         child: ast.AST = loop
