@@ -8,7 +8,6 @@ The cost of a file therefore depends on how much of it matches, not on how many 
 from __future__ import annotations
 
 import ast
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,34 +110,31 @@ class _Active:
         return found
 
 
-_FROM = re.compile(r"\bfrom[ \t]+(\w+)[\w.]*[ \t]*\Z")
-_LONGEST = 200
-"""What is looked at of the text on either side of the word `import`."""
-
-
 def _imports(text: str, known: frozenset[str]) -> frozenset[str]:
     """Those of the known top-level modules that a text may import: a guess from its words, which the walk checks.
 
     What is only said in a string or a comment counts too; no import is missed.
     """
     found: set[str] = set()
-    start = text.find("import")
-    while start != -1:
-        end = start + 6
-        if text[end : end + 1] in (" ", "\t", "(", "\\"):
-            before = text[max(start - _LONGEST, 0) : start]
-            origin = _FROM.search(before) if "from" in before else None
-            if origin is not None:
-                found.add(origin[1])
+    parts = text.split("import")
+    before = parts[0]
+    for after in parts[1:]:
+        if after[:1] in _AFTER_IMPORT:
+            line = before[before.rfind("\n") + 1 :]
+            _, origin, module = line.rpartition("from")
+            if origin:
+                found.add(module.strip().partition(".")[0])
             else:
-                stop = text.find("\n", end)
-                names = text[end : stop if stop != -1 else len(text)]
-                if "\\" in names or "\\" in before[-3:]:
+                names = after.partition("\n")[0]
+                if "\\" in names or "\\" in before[-4:]:
                     return known  # a line that is continued
                 for name in names.split(","):
                     found.add(name.strip().partition(".")[0].partition(" ")[0])
-        start = text.find("import", end)
+        before = after
     return known & found
+
+
+_AFTER_IMPORT = frozenset({" ", "\t", "(", "\\"})
 
 
 class _Tables:
@@ -180,6 +176,7 @@ class _Tables:
         on_attribute, on_keyword = nodes(ast.Attribute), nodes(ast.keyword)
         fields, binders, store = CHILD_FIELDS, _BINDERS, ast.Store
         call_type, attribute_type, name_type, constant_type = ast.Call, ast.Attribute, ast.Name, ast.Constant
+        assign_type = ast.Assign
         stack: list[Any] = [module]  # of nodes; their fields are known by their class
         pop, push, extend = stack.pop, stack.append, stack.extend
         # The most frequent types are written out: this is the one loop that sees every node of every file.
@@ -229,6 +226,18 @@ class _Tables:
             else:
                 if node_type is call_type:
                     push(node)
+                    continue
+                if node_type is assign_type:
+                    for target in node.targets:
+                        if target.__class__ is name_type:
+                            name = target.id
+                            (again if name in bound else bound).add(name)
+                        else:
+                            push(target)
+                    push(node.value)
+                    hit = nodes(assign_type)
+                    if hit is not None:
+                        found.append((node, hit))
                     continue
                 if node_type is ast.ImportFrom:
                     if not node.level and node.module is not None:
