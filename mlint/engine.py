@@ -11,7 +11,7 @@ import ast
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlint.finding import Finding, Location
 from mlint.model.tree import CHILD_FIELDS, FUNCTIONS, Seen, position
@@ -36,8 +36,7 @@ LIBRARY_MODULES: Mapping[str, tuple[str, ...]] = {
 """Library → the top-level modules of which a file that uses it imports one; otherwise the module of that name."""
 
 
-@dataclass(frozen=True, slots=True)
-class InternalError:
+class InternalError(NamedTuple):
     """A rule that raised: a defect of mlint, not of the file."""
 
     code: str
@@ -63,8 +62,10 @@ class Report:
     dependencies: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class EngineOptions:
+_NOTHING: Mapping[str, str] = {}
+
+
+class EngineOptions(NamedTuple):
     """What the settings say that the engine needs to know.
 
     Attributes:
@@ -77,7 +78,7 @@ class EngineOptions:
         timing: measure each rule.
     """
 
-    target_versions: Mapping[str, str] = field(default_factory=dict)
+    target_versions: Mapping[str, str] = _NOTHING
     root: str | None = None
     roots: tuple[str, ...] = ()
     seed: int = 0

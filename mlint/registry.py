@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlint import __version__
 
@@ -33,8 +33,7 @@ class RegistryError(Exception):
     """A rule that cannot be loaded: which file, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleEntry:
+class RuleEntry(NamedTuple):
     """What is known of a rule without importing it.
 
     Attributes:

@@ -123,14 +123,13 @@ def test_noqa_can_be_disabled(project: Path) -> None:
 
 
 def test_opt_in_rules_come_when_they_are_asked_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
 
     from mlint import registry
     from mlint.flake8 import Plugin, _Session
     from mlint.settings import SettingsResolver
 
     real = registry.load_index()
-    extra = replace(real.by_code["ML501"], code="ML999", name="an-opt-in-rule", default=False)
+    extra = real.by_code["ML501"]._replace(code="ML999", name="an-opt-in-rule", default=False)
     index = registry.Index((*(entry for entry in real.entries if entry.default), extra))
     monkeypatch.setattr(registry, "load_index", lambda _: index)
 

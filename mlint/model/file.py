@@ -8,24 +8,24 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mlint.model.counted import Counted
-from mlint.model.effects import Effects
 from mlint.model.flow import Flow
-from mlint.model.handles import Handles
 from mlint.model.kinds import Kinds
-from mlint.model.lengths import Lengths
 from mlint.model.names import Names
-from mlint.model.randomness import Randomness
 from mlint.model.reaching import Reaching
-from mlint.model.rowloop import RowLoops
-from mlint.model.splits import Splits
-from mlint.model.training import Training
 from mlint.model.tree import Seen, Tree
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what most files need none of is imported when a rule asks for it
+    from mlint.model.counted import Counted
+    from mlint.model.effects import Effects
+    from mlint.model.handles import Handles
     from mlint.model.jax_keys import JaxKeys
+    from mlint.model.lengths import Lengths
     from mlint.model.order import Order
     from mlint.model.project import Project
+    from mlint.model.randomness import Randomness
+    from mlint.model.rowloop import RowLoops
+    from mlint.model.splits import Splits
+    from mlint.model.training import Training
     from mlint.source import Source
 
 _TEST_PATH = re.compile(r"(^|/)(tests?|testing|benchmarks?)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
@@ -79,21 +79,29 @@ class FileModel:
     @cached_property
     def lengths(self) -> Lengths:
         """How long arrays are."""
+        from mlint.model.lengths import Lengths
+
         return Lengths(self)
 
     @cached_property
     def counted(self) -> Counted:
         """The loops over array elements."""
+        from mlint.model.counted import Counted
+
         return Counted(self)
 
     @cached_property
     def effects(self) -> Effects:
         """What functions do."""
+        from mlint.model.effects import Effects
+
         return Effects(self)
 
     @cached_property
     def training(self) -> Training:
         """What training loops do."""
+        from mlint.model.training import Training
+
         return Training(self)
 
     @cached_property
@@ -113,21 +121,29 @@ class FileModel:
     @cached_property
     def randomness(self) -> Randomness:
         """Draws and seeds."""
+        from mlint.model.randomness import Randomness
+
         return Randomness(self)
 
     @cached_property
     def handles(self) -> Handles:
         """Files and archives in use."""
+        from mlint.model.handles import Handles
+
         return Handles(self.tree, self.names, self.reaching, self.kinds)
 
     @cached_property
     def row_loops(self) -> RowLoops:
         """Loops over the rows of frames."""
+        from mlint.model.rowloop import RowLoops
+
         return RowLoops(self)
 
     @cached_property
     def splits(self) -> Splits:
         """Which part of the data a value is."""
+        from mlint.model.splits import Splits
+
         return Splits(self)
 
     @cached_property

@@ -54,7 +54,7 @@ class RowLoop:
     wrapped: bool
 
 
-def find(call: ast.Call, model: FileModel) -> RowLoop | None:
+def find_row_loop(call: ast.Call, model: FileModel) -> RowLoop | None:
     """The loop that a call of `iterrows`, `itertuples` or `range` makes."""
     how, frame = _source(call, model)
     if frame is None:

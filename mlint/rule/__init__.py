@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mlint.finding import Edit, Finding, Fix, Location, Safety
-from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
-from mlint.model.counted import Axis, Nest
-from mlint.model.elementwise import Lifted, NotElementwise, Place, Scattered, Target
-from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
 from mlint.model.kinds import (
     DATA_LOADER,
     DATAFRAME,
@@ -31,15 +29,43 @@ from mlint.model.kinds import (
     TRANSFORMER,
     Kind,
 )
-from mlint.model.rowloop import RowLoop, takes_only_columns
-from mlint.model.rowloop import find as find_row_loop
-from mlint.model.training import Action, Round
 from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
 from mlint.pattern import Match, Pattern, Template
 from mlint.rule.base import PatternRule, Rule
 from mlint.rule.context import Context, Options
 from mlint.rule.example import Example
 from mlint.rule.triggers import Call, Import, Method, Module, Node, Read, Reference, Store, Trigger
+
+if TYPE_CHECKING:
+    from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
+    from mlint.model.counted import Axis, Nest
+    from mlint.model.elementwise import Lifted, NotElementwise, Place, Scattered, Target
+    from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
+    from mlint.model.rowloop import RowLoop, find_row_loop, takes_only_columns
+    from mlint.model.training import Action, Round
+
+_LAZY = {
+    "columns": "Column Columns NotColumnar arms column_name reader",
+    "counted": "Axis Nest",
+    "elementwise": "Lifted NotElementwise Place Scattered Target",
+    "handles": "ARRAYS FILE HDF5 Protocol Use",
+    "rowloop": "RowLoop find_row_loop takes_only_columns",
+    "training": "Action Round",
+}
+"""Module of the model → what of it rules use: imported when the first rule asks, as most files need none of it."""
+_HOMES = {name: module for module, names in _LAZY.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value: object = getattr(importlib.import_module(f"mlint.model.{home}"), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "ARRAYS",

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.finding import Edit, Finding, Fix, Safety
 from mlint.model import numeric
-from mlint.model.elementwise import Elementwise, Scattered
 from mlint.model.versions import Versions
 from mlint.rule.edits import Edits
 
 if TYPE_CHECKING:
     from mlint.model.effects import Effects
+    from mlint.model.elementwise import Elementwise, Scattered
     from mlint.model.file import FileModel
     from mlint.model.flow import Flow
     from mlint.model.handles import Handles
@@ -32,8 +31,10 @@ if TYPE_CHECKING:
     from mlint.source import Source
 
 
-@dataclass(frozen=True)
-class Options:
+_NOTHING: Mapping[str, str] = {}
+
+
+class Options(NamedTuple):
     """What the settings say that rules need to know.
 
     Attributes:
@@ -43,7 +44,7 @@ class Options:
         line_length: the width that rewritten code keeps.
     """
 
-    targets: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, str] = _NOTHING
     root: str | None = None
     seed: int = 0
     line_length: int = 88
@@ -104,6 +105,8 @@ class Context:
     @cached_property
     def elementwise(self) -> Elementwise:
         """Loops as array expressions."""
+        from mlint.model.elementwise import Elementwise
+
         return Elementwise(self.model, scalars_as_arrays=self.targets("numpy", ">=2"))
 
     @property

@@ -32,7 +32,7 @@ HEAD = "import pandas as pd\ndf = pd.read_csv('d.csv')\n"
 def test_find(code: str, found: tuple[str, str | None, str | None, bool] | None) -> None:
     model = model_of(HEAD + code)
     calls = [node for node in walk(model.module) if isinstance(node, ast.Call)]
-    loops = [loop for loop in (rowloop.find(call, model) for call in calls) if loop is not None]
+    loops = [loop for loop in (rowloop.find_row_loop(call, model) for call in calls) if loop is not None]
     assert [(loop.how, loop.label, loop.row, loop.wrapped) for loop in loops] == ([] if found is None else [found])
 
 
