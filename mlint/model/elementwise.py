@@ -19,7 +19,6 @@ from mlint.model.counted import Axis, Nest
 from mlint.model.kinds import NDARRAY
 from mlint.model.lengths import Base
 from mlint.model.libraries.numpy_ import UFUNCS
-from mlint.model.names import Binding
 from mlint.model.tree import children, walk
 
 if TYPE_CHECKING:
@@ -263,28 +262,12 @@ class Elementwise:
             for axis in axes
         )
 
-    def leftovers(self, nest: Nest) -> str | None:
-        """Why the loops cannot simply disappear: a variable of theirs is read afterwards, or may be from elsewhere."""
-        scope = self.model.tree.scope(nest.loop)
-        if isinstance(scope, ast.ClassDef):
-            return "the variables of the loop are attributes of the class"
-        for name in sorted(nest.names):
-            declared = self.model.names.bindings(scope).get(name, ())
-            if any(binding.how in ("global", "nonlocal") for binding in declared):
-                return f"`{name}` belongs to another scope"
-        for name in sorted(nest.names):
-            for use in self.model.flow.uses_after(name, nest.loop):
-                if any(
-                    binding.node is nest.loop or self._within(binding.node, nest.loop) for binding in self._reach(use)
-                ):
-                    return f"`{name}` is read after the loop"
-        return None
-
-    def _reach(self, use: ast.Name) -> list[Binding]:
-        return self.model.reaching.of(use) or []
-
-    def _within(self, node: ast.AST, loop: ast.For) -> bool:
-        return any(ancestor is loop for ancestor in self.model.tree.ancestors(node))
+    def single(self, loop: ast.For) -> tuple[Nest, ast.stmt] | None:
+        """The nest that begins with a loop and its statement, if it is one loop over elements around one statement."""
+        nest = self.nest(loop)
+        if nest is None or len(nest.axes) != 1 or len(nest.body) != 1:
+            return None
+        return nest, nest.body[0]
 
     # The place stored to
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +13,7 @@ from mlint.model.versions import Versions
 from mlint.rule.edits import Edits
 
 if TYPE_CHECKING:
+    from mlint.model.counted import Nest
     from mlint.model.effects import Effects
     from mlint.model.elementwise import Elementwise, Scattered
     from mlint.model.file import FileModel
@@ -251,6 +252,43 @@ class Context:
 
         return Fix(safety, message, None, made)
 
+    def loop_fix(
+        self,
+        nest: Nest,
+        text: str | None,
+        obstacles: Sequence[str],
+        *,
+        safe: bool,
+        statements: Sequence[ast.stmt] = (),
+        names: Iterable[str] = (),
+        build: Callable[[], Iterable[Edit] | Edit] | None = None,
+    ) -> Fix | None:
+        """The fix that puts a statement in place of a nest of loops; None where something stands in its way.
+
+        Args:
+            nest: the loops. Where their variables may be missed, the fix is unsafe; where they are, there is none.
+            text: the statement; None where it cannot be written.
+            obstacles: what stands in the way.
+            safe: whether the statement gives the same results.
+            statements: what it takes the place of, if not the loops alone.
+            names: more names than the variables of the loops that go with them.
+            build: makes the edits, if a replacement of ``statements`` is not all.
+        """
+        from mlint.model import leftover
+
+        dropped = nest.names.union(names)
+        if text is None or obstacles or leftover.needed(self.model, nest.loop, dropped):
+            return None
+        if safe and leftover.doubt(self.model, nest.loop, dropped):
+            safe = False
+        replaced, new = list(statements) or [nest.loop], text
+
+        def replace() -> Edit:
+            return self.edits.replace_statements(replaced, new)
+
+        safety = Safety.SAFE if safe else Safety.UNSAFE
+        return self.fix(build or replace, safety, f"Replace the loop by `{text}`")
+
     def substituted(self, node: ast.expr | ast.stmt, replacements: Mapping[ast.AST, str]) -> str | None:
         """The text of a node on one line with some parts replaced; None where that would lose a comment.
 
@@ -266,7 +304,10 @@ class Context:
             text = self.edits.substitute(node, replacements)
         except Refused:
             return None
-        return text if "\n" not in text else " ".join(part.strip() for part in text.split("\n"))
+        if "\n" not in text:
+            return text
+        parts = [part.strip() for part in text.split("\n")]
+        return " ".join(part.removesuffix("\\").rstrip() for part in parts)
 
     def superseded(self, match: Match) -> list[ast.stmt]:
         """The assignments that go when a match that looked through local names is rewritten.

@@ -203,10 +203,11 @@ class AppendUfuncLoop(Rule):
         yield ctx.finding(node, self._message(lifted, ctx), f"use `{text}`" if value is not None else "", fix)
 
     def _loop(self, node: ast.For, ctx: Context) -> Iterator[Finding]:
-        nest = ctx.elementwise.nest(node)
-        if nest is None or len(nest.axes) != 1 or len(nest.body) != 1:
+        single = ctx.elementwise.single(node)
+        if single is None:
             return
-        appended = _appended(nest.body[0])
+        nest, statement = single
+        appended = _appended(statement)
         if appended is None:
             return
         name, value = appended
@@ -243,16 +244,15 @@ class AppendUfuncLoop(Rule):
         ):
             new = " = ".join([*(ctx.text(target) for target in made.targets), str(text)])
             replaced.append(made)
-        fix = None
-        if text is not None and not lifted.obstacles and not ctx.elementwise.leftovers(nest):
 
-            def build() -> list[Edit]:
-                block = ctx.tree.block(node)
-                if block[block.index(node) - 1] is start:
-                    return [ctx.edits.replace_statements([start, *replaced], new)]
-                return [*ctx.edits.delete([start]), ctx.edits.replace_statements(replaced, new)]
+        def build() -> list[Edit]:
+            block = ctx.tree.block(node)
+            if block[block.index(node) - 1] is start:
+                return [ctx.edits.replace_statements([start, *replaced], new)]
+            return [*ctx.edits.delete([start]), ctx.edits.replace_statements(replaced, new)]
 
-            fix = ctx.fix(build, safety, f"Replace the loop by `{new}`")
+        written = new if text is not None else None
+        fix = ctx.loop_fix(nest, written, lifted.obstacles, safe=safety is Safety.SAFE, build=build)
         yield ctx.finding(node, self._message(lifted, ctx), f"use `{new}`" if text is not None else "", fix)
 
     def _message(self, lifted: Lifted, ctx: Context) -> str:

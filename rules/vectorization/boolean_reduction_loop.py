@@ -138,10 +138,10 @@ class BooleanReductionLoop(Rule):
         yield ctx.finding(node, self._message(condition, lifted, ctx), f"use `{new}`" if text is not None else "", fix)
 
     def _loop(self, node: ast.For, ctx: Context) -> Iterator[Finding]:
-        nest = ctx.elementwise.nest(node)
-        if nest is None or len(nest.axes) != 1 or len(nest.body) != 1:
+        single = ctx.elementwise.single(node)
+        if single is None:
             return
-        test = nest.body[0]
+        nest, test = single
         if not isinstance(test, ast.If) or test.orelse or not test.body:
             return
         first, rest = test.body[0], test.body[1:]
@@ -176,10 +176,8 @@ class BooleanReductionLoop(Rule):
             repeated = any(b.node is first for b in ctx.reaching.at(node, target.id))
             new = f"{target.id} = {f'{target.id} or ' if repeated else ''}bool(({text}).any())"
         fix = None
-        if text is not None and not lifted.obstacles and lifted.scalar and not ctx.elementwise.leftovers(nest):
-            fix = ctx.fix(
-                lambda: ctx.edits.replace_statements([node], new), _safety(lifted), f"Replace the loop by `{new}`"
-            )
+        if text is not None and lifted.scalar:
+            fix = ctx.loop_fix(nest, new, lifted.obstacles, safe=_safety(lifted) is Safety.SAFE)
         yield ctx.finding(node, self._message(test.test, lifted, ctx), f"use `{new}`" if text is not None else "", fix)
 
     def _condition(self, node: ast.expr, axis: Axis, ctx: Context) -> Lifted | None:

@@ -101,10 +101,11 @@ class CountingLoop(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.For)
-        nest = ctx.elementwise.nest(node)
-        if nest is None or len(nest.body) != 1 or len(nest.axes) != 1:
+        single = ctx.elementwise.single(node)
+        if single is None:
             return
-        updated = _updated(nest.body[0])
+        nest, statement = single
+        updated = _updated(statement)
         if updated is None:
             return
         place, op, given = updated
@@ -126,14 +127,10 @@ class CountingLoop(Rule):
             index = f"({index})" if len(scattered.parts) > 1 else index
             new = f"{at}({scattered.target.text}, {index}, {text})"
         obstacles = value.obstacles or [reason for part in scattered.indices for reason in part.obstacles]
-        fix = None
-        if new is not None and not obstacles and not lift.leftovers(nest):
-            call = new
-            safety = Safety.UNSAFE if doubts else Safety.SAFE
-            fix = ctx.fix(lambda: ctx.edits.replace_statements([node], call), safety, f"Replace the loop by `{call}`")
+        fix = ctx.loop_fix(nest, new, obstacles, safe=not doubts)
         yield ctx.finding(
             node,
-            f"`{ctx.short(nest.body[0], 60)}` counts element by element in the interpreter",
+            f"`{ctx.short(statement, 60)}` counts element by element in the interpreter",
             f"use `{new}`" if new is not None else f"use `{at}`",
             fix,
         )

@@ -19,6 +19,7 @@ class _Running:
     start: int | float
     obstacles: list[str]
     doubts: list[str]
+    names: tuple[str, ...] = ()
 
 
 class CumulativeLoop(Rule):
@@ -138,13 +139,8 @@ class CumulativeLoop(Rule):
             doubts.append("the numbers are added in another order")
         if value.dtype not in ("float64", "int64") or not value.scalar:
             doubts.append("the dtypes are not proven")
-        fix = None
-        if new is not None and not found.obstacles and not value.obstacles and not ctx.elementwise.leftovers(nest):
-            made, statements = new, found.statements
-            safety = Safety.UNSAFE if doubts else Safety.SAFE
-            fix = ctx.fix(
-                lambda: ctx.edits.replace_statements(statements, made), safety, f"Replace the loop by `{made}`"
-            )
+        obstacles = [*found.obstacles, *value.obstacles]
+        fix = ctx.loop_fix(nest, new, obstacles, safe=not doubts, statements=found.statements, names=found.names)
         yield ctx.finding(
             node,
             f"`{ctx.short(nest.body[0], 60)}` accumulates element by element in the interpreter",
@@ -175,9 +171,7 @@ class CumulativeLoop(Rule):
         if not _reads(value) or value.wholes:
             return None
         doubts = ctx.elementwise.stored(value, target)
-        obstacles = ["the total is read after the loop"] if ctx.flow.uses_after(name.id, nest.loop) else []
-        obstacles += value.unproven
-        return _Running(nest, [nest.loop], target.text, value, op, start, obstacles, doubts)
+        return _Running(nest, [nest.loop], target.text, value, op, start, value.unproven, doubts, (name.id,))
 
     def _before(self, nest: Nest, ctx: Context) -> _Running | None:
         """`out[i] = out[i - 1] + a[i]` from 1 on."""

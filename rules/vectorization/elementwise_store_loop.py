@@ -38,6 +38,10 @@ class ElementwiseStoreLoop(Rule):
     is the same in all rounds raises for an empty array (`a.max()`, `a[0]`), and where products of counters, which are
     Python's integers in the loop, may not fit into int64.
 
+    The variables of the loop go with it. There is no fix where they are read, changed, deleted or exported afterwards,
+    and an unsafe one where `locals()`, `eval`, `df.query("@i")` and the like may read them, or another module of the
+    package may import them.
+
     ## References
     - NumPy user guide, "Universal functions (ufunc) basics".
     - NumPy user guide, "Broadcasting".
@@ -248,6 +252,40 @@ class ElementwiseStoreLoop(Rule):
             given=ARRAYS,
             ok="out = np.zeros(100)\nfor i in range(100):\n    if a[i] < 0:\n        break\n    out[i] = a[i] * 2",
         ),
+        Example(
+            given=ARRAYS,
+            bad="out = np.zeros(100)\nfor i in range(100):\n    out[i] = a[i] * 2\ni += 1",
+            note="the counter goes on counting: no fix",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="__all__ = ['i', 'out']\nout = np.zeros(100)\nfor i in range(100):\n    out[i] = a[i] * 2",
+            note="`from … import *` brings the counter: no fix",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="out = np.zeros(100)\nfor i in range(100):\n    out[i] = a[i] * 2\nprint('i' in globals())",
+            good="out = np.zeros(100)\nout[:] = a * 2\nprint('i' in globals())",
+            equal="out",
+            safety="unsafe",
+        ),
+        Example(
+            given=ARRAYS,
+            files={"pkg/__init__.py": ""},
+            path="pkg/table.py",
+            bad="out = np.zeros(100)\nfor i in range(100):\n    out[i] = a[i] * 2",
+            good="out = np.zeros(100)\nout[:] = a * 2",
+            equal="out",
+            safety="unsafe",
+            note="another module may import the counter",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="out = np.zeros(100)\nfor i in range(100):\n    out[i] = a[i] \\\n        * 2",
+            good="out = np.zeros(100)\nout[:] = a * 2",
+            equal="out",
+            safety="safe",
+        ),
         Example(given=ARRAYS, ok="out = np.zeros(100)\nfor i in range(100):\n    out[i] = rng.normal()"),
         Example(given=ARRAYS, ok="out = np.zeros(100)\nfor i in range(100):\n    out[i] = np.random.rand() * a[i]"),
         Example(
@@ -312,15 +350,12 @@ class ElementwiseStoreLoop(Rule):
         if outer is not None and self._read(outer, ctx) is not None:
             return
         value = ctx.substituted(found.value.node, found.value.replacements)
-        obstacle = found.value.obstacles or ctx.elementwise.leftovers(found.nest)
         operator = "=" if isinstance(found.statement, ast.Assign) else f"{_OPERATORS[type(found.statement.op)]}="
         text = f"{found.target.text} {operator} {value}"
         arrays = [ctx.short(operand.array) for operand in found.value.operands if operand.pattern != ("whole",)]
         over = next((name for name in arrays if name != ctx.short(found.target.array)), ctx.short(found.target.array))
-        fix = None
-        if value is not None and not obstacle:
-            safety = Safety.UNSAFE if found.doubts else Safety.SAFE
-            fix = ctx.fix(lambda: ctx.edits.replace_statements([node], text), safety, f"Replace the loop by `{text}`")
+        new = text if value is not None else None
+        fix = ctx.loop_fix(found.nest, new, found.value.obstacles, safe=not found.doubts)
         yield ctx.finding(
             node,
             f"`{ctx.short(found.statement, 60)}` runs the interpreter once for each element of `{over}`",

@@ -94,10 +94,10 @@ class GatherScatterLoop(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.For)
-        nest = ctx.elementwise.nest(node)
-        if nest is None or len(nest.body) != 1 or len(nest.axes) != 1:
+        single = ctx.elementwise.single(node)
+        if single is None:
             return
-        statement = nest.body[0]
+        nest, statement = single
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             return
         try:
@@ -106,10 +106,7 @@ class GatherScatterLoop(Rule):
             return
         text = ctx.substituted(value.node, value.replacements)
         new = f"{place} = {text}" if text is not None and place is not None else None
-        fix = None
-        if new is not None and not value.obstacles and not ctx.elementwise.leftovers(nest):
-            safety = Safety.UNSAFE if doubts else Safety.SAFE
-            fix = ctx.fix(lambda: ctx.edits.replace_statements([node], new), safety, f"Replace the loop by `{new}`")
+        fix = ctx.loop_fix(nest, new, value.obstacles, safe=not doubts)
         yield ctx.finding(
             node,
             f"`{ctx.short(statement, 60)}` {verb} one element after the other in the interpreter",

@@ -82,10 +82,10 @@ class OneHotLoop(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.For)
-        nest = ctx.elementwise.nest(node)
-        if nest is None or len(nest.body) != 1 or len(nest.axes) != 1:
+        single = ctx.elementwise.single(node)
+        if single is None:
             return
-        statement = nest.body[0]
+        nest, statement = single
         op: ast.operator | None = None
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             place = statement.targets[0]
@@ -106,10 +106,7 @@ class OneHotLoop(Rule):
         operator = "=" if op is None else f"{_OPERATORS[type(op)]}="
         new = None if text is None or index is None else f"{scattered.target.text}[{index}] {operator} {text}"
         obstacles = value.obstacles or [reason for part in scattered.indices for reason in part.obstacles]
-        fix = None
-        if new is not None and not obstacles and not lift.leftovers(nest):
-            safety = Safety.UNSAFE if doubts else Safety.SAFE
-            fix = ctx.fix(lambda: ctx.edits.replace_statements([node], new), safety, f"Replace the loop by `{new}`")
+        fix = ctx.loop_fix(nest, new, obstacles, safe=not doubts)
         array = ctx.short(scattered.target.array)
         yield ctx.finding(
             node,

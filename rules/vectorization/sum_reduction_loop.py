@@ -192,10 +192,8 @@ class SumReductionLoop(Rule):
         elif lifted.dtype not in ("int64", "bool"):
             doubtful = True
         text = f"{name} {op}= {spelled}({arguments})"
-        fix = None
-        if value is not None and not lifted.obstacles and not lifted.unproven and not ctx.elementwise.leftovers(nest):
-            safety = Safety.UNSAFE if doubtful else Safety.SAFE
-            fix = ctx.fix(lambda: ctx.edits.replace_statements([node], text), safety, f"Replace the loop by `{text}`")
+        new = text if value is not None else None
+        fix = ctx.loop_fix(nest, new, [*lifted.obstacles, *lifted.unproven], safe=not doubtful)
         over = ctx.short(next(o for o in lifted.operands if o.pattern != ("whole",)).array)
         verb = "multiplies" if op == "*" else "adds up"
         yield ctx.finding(
