@@ -11,6 +11,7 @@ import ast
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlint.finding import Finding, Location
@@ -402,7 +403,7 @@ class Engine:
         if not candidates or not meant:
             return report
         context = self._context(source, tree, found)
-        text = source.text
+        present = cache(source.text.__contains__)
         silent = {entry.code for entry in tables.entries if entry.code not in meant}
         pending = {entry.code: entry.words for entry in known.worded}
         failed: set[str] = set()
@@ -413,7 +414,7 @@ class Engine:
                 if entry.code in silent:
                     continue
                 words = pending.pop(entry.code, None)
-                if words is not None and not any(word in text for word in words):
+                if words is not None and not any(present(word) for word in words):
                     silent.add(entry.code)
                     continue
                 started = clock() if clock is not None else 0.0

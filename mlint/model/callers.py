@@ -125,6 +125,9 @@ class Callers:
             scope = self.tree.parent(scope)
         if scope is None or isinstance(scope, ast.Lambda):
             return None
+        plain, methods = self._calls
+        if scope.name not in plain and scope.name not in methods:
+            return None
         calls = self.of(scope)
         if not calls:
             return None

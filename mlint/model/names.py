@@ -385,7 +385,8 @@ def _walrus_lines(tree: Tree, text: str | None) -> list[int]:
         return sorted({node.lineno for node in walk(tree.module) if isinstance(node, ast.NamedExpr)})
     if ":=" not in text:
         return []
-    return [number for number, line in enumerate(_LINE_END.split(text), 1) if ":=" in line]
+    lines = _LINE_END.split(text) if "\r" in text else text.split("\n")
+    return [number for number, line in enumerate(lines, 1) if ":=" in line]
 
 
 def _holds(statement: ast.stmt, lines: Sequence[int]) -> bool:
