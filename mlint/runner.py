@@ -167,13 +167,16 @@ def _local_rule_stamps(settings: Settings, stamps: Stamps) -> Iterator[str]:
 def _versions_stamp(settings: Settings) -> str:
     """Return what identifies the library versions that the project asks for in its dependency files."""
     parts: list[str] = []
-    for name in ("pyproject.toml", "setup.cfg", "setup.py", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"):
+    for name in (
+        "pyproject.toml", "setup.cfg", "setup.py", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile",
+        "Pipfile.lock",
+    ):  # fmt: skip
         _add_status(parts, os.path.join(settings.root, name))
     try:
         with os.scandir(settings.root) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 name = entry.name.lower()
-                if "requirement" in name or name in ("environment.yml", "environment.yaml", "constraints.txt"):
+                if any(word in name for word in ("requirement", "reqs", "environment", "conda", "constraint")):
                     if entry.is_dir():
                         for inner in sorted(os.listdir(entry.path)):
                             _add_status(parts, os.path.join(entry.path, inner))

@@ -63,7 +63,7 @@ class Context:
     def __init__(self, model: FileModel, options: Options, versions: Versions | None = None) -> None:
         self.model = model
         self.options = options
-        self.versions = versions if versions is not None else Versions(options.targets, options.root)
+        self._versions = versions if versions is not None else Versions(options.targets, options.root)
         self.rule: Rule | None = None
 
     # What the code means
@@ -134,6 +134,13 @@ class Context:
     def splits(self) -> Splits:
         """Which part of the data a value is."""
         return self.model.splits
+
+    @cached_property
+    def versions(self) -> Versions:
+        """The versions of libraries that the project targets where the file lies."""
+        found = self._versions.near(self.source.path)
+        self.model.dependencies.update(found.consulted())
+        return found
 
     @property
     def is_test(self) -> bool:
