@@ -219,8 +219,8 @@ class Settings:
             "The versions of Python and of the libraries that the project supports. A rule about a changed or removed "
             "function speaks only where it is true for these. Not set: read from the project's dependency files: "
             "`pyproject.toml`, lock files (uv, Poetry, PDM, Pipenv), requirements with what they include, `setup.cfg`, "
-            "`setup.py`, `Pipfile`, `environment.yml`. The folder closest to the file that names the library decides; in "
-            "it a lock file comes before ranges, unless the folder is built as a package for others to install.",
+            "`setup.py`, `Pipfile`, `environment.yml`. The folder closest to the file that names the library decides; "
+            "in it a lock file comes before ranges, unless the folder is built as a package for others to install.",
             'target-versions = { torch = ">=2.6,<3", numpy = "2.0" }',
         ),
     )
