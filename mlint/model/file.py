@@ -17,6 +17,7 @@ from mlint.model.tree import Seen, Tree
 if TYPE_CHECKING:  # what most files need none of is imported when a rule asks for it
     from mlint.model.counted import Counted
     from mlint.model.effects import Effects
+    from mlint.model.guards import Guards
     from mlint.model.handles import Handles
     from mlint.model.jax_keys import JaxKeys
     from mlint.model.lengths import Lengths
@@ -74,7 +75,14 @@ class FileModel:
     @cached_property
     def flow(self) -> Flow:
         """Where code stands."""
-        return Flow(self.tree, self.names, self.kinds)
+        return Flow(self)
+
+    @cached_property
+    def guards(self) -> Guards:
+        """Choices by version."""
+        from mlint.model.guards import Guards
+
+        return Guards(self)
 
     @cached_property
     def lengths(self) -> Lengths:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from mlint.model.kinds import DATA_LOADER, LIGHTNING_MODULE, TF_DATASET, Kinds
-from mlint.model.names import Names
+from mlint.model.kinds import DATA_LOADER, LIGHTNING_MODULE, TF_DATASET
 from mlint.model.tree import (
     FUNCTIONS,
     LOOPS,
     FunctionNode,
     LoopNode,
-    Tree,
     children,
     suites,
     walk,
-    walk_scope,
     walk_statements,
 )
+
+if TYPE_CHECKING:
+    from mlint.model.file import FileModel
 
 NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
 _GRAD_MODES = NO_GRAD | {"torch.set_grad_enabled", "torch.autograd.grad_mode.set_grad_enabled"}
@@ -36,15 +37,9 @@ _COMPILERS = frozenset(
     "torch.compile torch.jit.script torch.jit.trace torch.vmap torch.func.vmap tensorflow.function equinox.filter_jit "
     "triton.jit cython.compile taichi.kernel taichi.func flax.nnx.jit".split()
 )
-_VERSION_WORDS = re.compile(
-    r"version|hasattr|is_\w+_available|compat|(?:greater|less)_(?:equal|than)|_(?:ge|gt|le|lt|gte|lte)_?v?\d|"
-    r"(?:torch|tensorflow|tf|keras|numpy|np|pandas|pd|sklearn|jax|xgboost|xgb|lightgbm|lgb)_?v?\d",
-    re.IGNORECASE,
-)
 _EVERY_N = re.compile(
     r"log|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|wandb|writer|every", re.IGNORECASE
 )
-_COMPATIBILITY_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError"})
 _THROUGH = frozenset(
     "enumerate zip tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm.std.tqdm tqdm.asyncio.tqdm_asyncio "
     "itertools.islice iter list reversed".split()
@@ -54,11 +49,11 @@ _THROUGH = frozenset(
 class Flow:
     """The places of one file."""
 
-    def __init__(self, tree: Tree, names: Names, kinds: Kinds) -> None:
-        self.tree = tree
-        self.names = names
-        self.kinds = kinds
-        self._guarded: dict[ast.AST, bool] = {}
+    def __init__(self, model: FileModel) -> None:
+        self.model = model
+        self.tree = model.tree
+        self.names = model.names
+        self.kinds = model.kinds
         self._compiled: dict[ast.AST, bool] = {}
 
     # Loops
@@ -155,49 +150,8 @@ class Flow:
     # Guards
 
     def version_guarded(self, node: ast.AST) -> bool:
-        """Whether ``node`` stands where a program chooses by library version, attribute or import.
-
-        That is: under a condition that mentions a version or `hasattr`, in a `try` that catches ImportError or
-        AttributeError, or in the handler of such an error.
-        """
-        statement = node if isinstance(node, ast.stmt) else self.tree.statement(node)
-        if statement not in self._guarded:
-            self._guarded[statement] = self._version_guarded(statement)
-        if self._guarded[statement]:
-            return True
-        return any(
-            isinstance(ancestor, ast.IfExp) and _VERSION_WORDS.search(ast.unparse(ancestor.test)) is not None
-            for ancestor in self.tree.ancestors(node)
-            if not isinstance(ancestor, ast.stmt)
-        )
-
-    def _version_guarded(self, statement: ast.stmt) -> bool:
-        child: ast.AST = statement
-        for ancestor in self.tree.ancestors(statement):
-            if isinstance(ancestor, ast.If) and child is not ancestor.test:
-                if _VERSION_WORDS.search(ast.unparse(ancestor.test)) is not None:
-                    return True
-            elif isinstance(ancestor, ast.ExceptHandler):
-                if _catches(ancestor, _COMPATIBILITY_ERRORS):
-                    return True
-            elif isinstance(ancestor, ast.Try) and any(child is part for part in ancestor.body):
-                if any(_catches(handler, _COMPATIBILITY_ERRORS) for handler in ancestor.handlers):
-                    return True
-            child = ancestor
-        # `if version < 2: return …` before it in the same block
-        for block_statement in self._before(statement):
-            if isinstance(block_statement, ast.If) and block_statement.body:
-                if isinstance(block_statement.body[-1], (ast.Return, ast.Raise)):
-                    if _VERSION_WORDS.search(ast.unparse(block_statement.test)) is not None:
-                        return True
-        return False
-
-    def _before(self, statement: ast.stmt) -> list[ast.stmt]:
-        block = self.tree.block(statement)
-        if isinstance(self.tree.parent(statement), ast.Module):
-            return []
-        index = next((i for i, other in enumerate(block) if other is statement), 0)
-        return block[:index]
+        """Whether ``node`` runs on one side of a choice by library version, attribute or import only."""
+        return self.model.guards.chosen(node)
 
     def compiled(self, node: ast.AST) -> bool:
         """Whether a compiler (numba, jax.jit, torch.compile, …) runs the function in which ``node`` stands."""
@@ -337,12 +291,6 @@ class Flow:
                     and self.names.lookup(n) is not None and self.names.lookup(n)[0] is scope  # type: ignore[index]
                 )  # fmt: skip
         return found
-
-
-def _catches(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:
-    if handler.type is None:
-        return False
-    return any(isinstance(node, ast.Name) and node.id in errors for node in walk_scope(handler.type))
 
 
 def _last_word(node: ast.AST) -> str:
