@@ -101,3 +101,20 @@ def _looks_up(model: FileModel, call: ast.Call, wanted: tuple[str, ...]) -> str 
         if not isinstance(text, str) or any(f"@{name}" in text for name in wanted):
             return func.attr
     return None
+
+
+def read_elsewhere(model: FileModel, statement: ast.stmt, name: str) -> bool:
+    """Whether functions of the file, or what looks up variables by their names, may read a variable of the scope of a
+    statement while that runs.
+    """
+    scope = model.tree.scope(statement)
+    for inner in walk(scope):
+        if isinstance(inner, ast.Name) and inner.id == name and not _own(model, inner, scope):
+            return True
+    return doubt(model, statement, [name]) is not None
+
+
+def _own(model: FileModel, name: ast.Name, scope: ast.AST) -> bool:
+    """Whether a name stands in a scope itself, or means a variable of another one."""
+    found = model.names.lookup(name)
+    return model.tree.scope(name) is scope or found is None or found[0] is not scope

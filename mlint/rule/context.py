@@ -316,6 +316,20 @@ class Context:
         parts = [part.strip() for part in text.split("\n")]
         return " ".join(part.removesuffix("\\").rstrip() for part in parts)
 
+    def is_quiet(self, node: ast.AST) -> bool:
+        """Whether code changes no object that existed before it, and runs no code but its own."""
+        from mlint.model.quiet import quiet
+
+        return quiet(self.model, node)
+
+    def read_elsewhere(self, statement: ast.stmt, name: str) -> bool:
+        """Whether functions of the file, or what looks up variables by their names, may read a variable of the scope
+        of a statement while that runs.
+        """
+        from mlint.model import leftover
+
+        return leftover.read_elsewhere(self.model, statement, name)
+
     def superseded(self, match: Match) -> list[ast.stmt]:
         """The assignments that go when a match that looked through local names is rewritten.
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import partial
 
 from mlint.rule import ESTIMATOR, Call, Context, Edit, Example, Finding, Fix, Method, Read, Rule, Safety
 
@@ -20,6 +21,7 @@ MOVED = ("early_stopping_rounds", "eval_metric", "callbacks")
 """Arguments of `fit` that XGBoost 2.1 knows in the constructor only."""
 CALLBACKS = ("early_stopping_rounds", "verbose_eval", "verbose", "evals_result")
 """Arguments of LightGBM that version 4 knows as callbacks only, in the order in which they become these."""
+_ACTS = (ast.Call, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
 
 GIVEN_LGB = (
     "import lightgbm as lgb\nimport numpy as np\nX = np.random.rand(80, 3)\ny = (X[:, 0] > 0.5).astype(int)\n"
@@ -42,6 +44,10 @@ class BoostingRemovedArgument(Rule):
     stands in the same function, its object is used for nothing but this one `fit` and methods, and their values are
     known there; else the finding has no fix. `device` is offered where XGBoost 2 or newer is targeted.
 
+    Unsafe where a value is not known that the old argument took as "off": `lgb.early_stopping(None)` raises, and so do
+    a period or a dict that is None; where `**arguments` may hold `callbacks` as well; where a GPU's number may be -1;
+    and where a limit of trees is not a number or belongs to a random forest, which has several trees a round.
+
     ## References
     - LightGBM 4.0.0 release notes, breaking changes; documentation of `lightgbm.early_stopping`.
     - XGBoost documentation, "XGBoost Parameters" (`device`, `tree_method`), and release notes of 2.1 and 3.1.
@@ -49,7 +55,7 @@ class BoostingRemovedArgument(Rule):
 
     code, name = "ML823", "boosting-removed-argument"
     libraries = ("xgboost", "lightgbm")
-    safety = Safety.SAFE
+    safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (
         Call("lightgbm.train", "lightgbm.cv", "lightgbm.Dataset", "xgboost.train", "xgboost.cv"),
         Call(*(f"xgboost.{name}" for name in XGB)),
@@ -91,13 +97,32 @@ class BoostingRemovedArgument(Rule):
         said = ", ".join(f"`{name}`" for name in found)
         fix = None
         if not ctx.versions.target("lightgbm") or ctx.targets("lightgbm", ">=3.3"):
-            fix = ctx.fix(lambda: self._callbacks(call, found, ctx), Safety.SAFE, "Use callbacks")
+            safety = Safety.SAFE if self._runs_as_callbacks(call, found, ctx) else Safety.UNSAFE
+            fix = ctx.fix(lambda: self._callbacks(call, found, ctx), safety, "Use callbacks")
         yield ctx.finding(
             first,
             f"LightGBM 4 knows no {said} in `{ctx.short(call.func)}`: TypeError",
             "use `callbacks=[lgb.early_stopping(…), lgb.log_evaluation(…), lgb.record_evaluation(…)]`",
             fix,
         )
+
+    def _runs_as_callbacks(self, call: ast.Call, found: dict[str, ast.keyword], ctx: Context) -> bool:
+        """Whether the callbacks certainly take the values: None and 0 turned an argument off, and make them raise."""
+        if ctx.open_ended(call):
+            return False  # it may hold `callbacks` as well
+        for name, keyword in found.items():
+            value = keyword.value
+            if _is_none(value) or (name != "evals_result" and _is_off(value)):
+                continue
+            if name == "evals_result":
+                sure = _is_made(value, (ast.Dict, ast.DictComp), ctx)
+            elif name == "early_stopping_rounds":
+                sure = isinstance(value, ast.Constant) and isinstance(value.value, int) and value.value > 0
+            else:
+                sure = isinstance(value, ast.Constant) and isinstance(value.value, int)
+            if not sure:
+                return False
+        return True
 
     def _callbacks(self, call: ast.Call, found: dict[str, ast.keyword], ctx: Context) -> list[Edit]:
         edits: list[Edit] = []
@@ -114,6 +139,8 @@ class BoostingRemovedArgument(Rule):
             keyword = found.get(name)
             if keyword is None or _is_none(keyword.value):
                 continue
+            if name == "early_stopping_rounds" and _is_off(keyword.value):
+                continue
             value = " ".join(ctx.text(keyword.value).split())
             if name == "early_stopping_rounds":
                 add("early_stopping", f"{value}, verbose=False" if silent else value)
@@ -125,7 +152,10 @@ class BoostingRemovedArgument(Rule):
         if isinstance(old, ast.List):
             parts = [*(" ".join(ctx.text(element).split()) for element in old.elts), *parts]
         elif old is not None and not _is_none(old):
-            parts = [f"*{ctx.text(old)}", *parts]
+            known = _is_made(old, (ast.List, ast.Tuple, ast.ListComp), ctx)
+            atom = isinstance(old, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
+            given = ctx.text(old) if atom else f"({ctx.text(old)})"
+            parts = [f"*{given}" if known and atom else f"*({given} or [])", *parts]
         written = f"callbacks=[{', '.join(parts)}]"
         gone = [k for k in call.keywords if k.arg in found or k.arg == "callbacks"]
         if parts and len(gone) <= 2:  # the layout of the others stays
@@ -221,10 +251,10 @@ class BoostingRemovedArgument(Rule):
             message, advice = said
             name = keyword.arg
             fix = None
-            if name in IGNORED and any(isinstance(part, ast.Call) for part in ast.walk(keyword.value)):
+            if name in IGNORED and any(isinstance(part, _ACTS) for part in ast.walk(keyword.value)):
                 fix = None  # what it calls would not be called any more
             elif name in IGNORED:
-                fix = ctx.fix(lambda n=name: ctx.edits.remove_keyword(call, n), Safety.SAFE, f"Remove `{name}`")  # type: ignore[misc]
+                fix = ctx.fix(partial(ctx.edits.remove_keyword, call, name), Safety.SAFE, f"Remove `{name}`")
             elif name == "objective":
                 fix = ctx.fix(
                     lambda: ctx.edits.set_keyword(call, "objective", '"reg:squarederror"'),
@@ -234,7 +264,9 @@ class BoostingRemovedArgument(Rule):
             elif isinstance(ctx.argument(call, "gpu_id"), ast.UnaryOp):
                 fix = None  # -1 stood for no GPU
             elif ctx.targets("xgboost", ">=2.0") and ctx.argument(call, "device") is None:
-                fix = ctx.fix(lambda: self._on_device(call, ctx), Safety.SAFE, "Use `device`")
+                number = ctx.argument(call, "gpu_id")
+                safety = Safety.SAFE if number is None or isinstance(number, ast.Constant) else Safety.UNSAFE
+                fix = ctx.fix(lambda: self._on_device(call, ctx), safety, "Use `device`")
             yield ctx.finding(keyword, message, advice, fix)
             if name in ("tree_method", "gpu_id"):
                 return  # both become one `device`
@@ -281,11 +313,8 @@ class BoostingRemovedArgument(Rule):
                 continue
             fix = None
             if name == "objective":
-                fix = ctx.fix(
-                    lambda v=value: ctx.edits.replace(v, '"reg:squarederror"'),  # type: ignore[misc]
-                    Safety.SAFE,
-                    "Use `reg:squarederror`",
-                )
+                build = partial(ctx.edits.replace, value, '"reg:squarederror"')
+                fix = ctx.fix(build, Safety.SAFE, "Use `reg:squarederror`")
             yield ctx.finding(place, *said, fix, end=value)
 
     def _parameter(self, name: str, value: ast.expr, ctx: Context) -> tuple[str, str] | None:
@@ -313,11 +342,14 @@ class BoostingRemovedArgument(Rule):
         best = isinstance(limit, ast.Attribute) and limit.attr == "best_ntree_limit"
         value = limit.value if best and isinstance(limit, ast.Attribute) else limit
         end = "$n.best_iteration + 1" if best else "$n"
+        counted = isinstance(limit, ast.Constant) and type(limit.value) is int and limit.value >= 0
+        forest = "RF" in ctx.kinds.of(call.func.value).name if isinstance(call.func, ast.Attribute) else True
+        safety = Safety.SAFE if (best or counted) and not forest else Safety.UNSAFE
         fix = ctx.fix(
             lambda: ctx.edits.replace(
                 call, f"{ctx.text(call.func)}($*rest, iteration_range=(0, {end}))", rest=kept, n=value
             ),
-            Safety.SAFE,
+            safety,
             "Use `iteration_range`",
         )
         yield ctx.finding(keyword, "XGBoost 2 knows no `ntree_limit`: TypeError", "use `iteration_range=(0, …)`", fix)
@@ -380,6 +412,43 @@ class BoostingRemovedArgument(Rule):
             ),
             equal="len(model.classes_)",
             raises="TypeError",
+        ),
+        Example(
+            given=GIVEN_LGB + "cb = None if np.random.rand() < 0.5 else [lgb.log_evaluation(50)]\n",
+            bad="model = lgb.train(params, data, 9, valid_sets=[held], early_stopping_rounds=3, callbacks=cb)",
+            good=(
+                "model = lgb.train(params, data, 9, valid_sets=[held], "
+                "callbacks=[*(cb or []), lgb.early_stopping(3)])"
+            ),
+            equal="model.num_trees()",
+            raises="TypeError",
+            safety="safe",
+            note="`cb` may be None",
+        ),
+        Example(
+            given=GIVEN_LGB + "cb = [lgb.log_evaluation(50)]\n",
+            bad="model = lgb.train(params, data, 9, valid_sets=[held], early_stopping_rounds=3, callbacks=cb)",
+            good="model = lgb.train(params, data, 9, valid_sets=[held], callbacks=[*cb, lgb.early_stopping(3)])",
+            equal="model.num_trees()",
+            raises="TypeError",
+            safety="safe",
+        ),
+        Example(
+            given=GIVEN_LGB + "patience = int(np.random.randint(3, 5))\n",
+            bad="model = lgb.train(params, data, 9, valid_sets=[held], early_stopping_rounds=patience)",
+            good="model = lgb.train(params, data, 9, valid_sets=[held], callbacks=[lgb.early_stopping(patience)])",
+            equal="model.num_trees()",
+            raises="TypeError",
+            safety="unsafe",
+            note="`patience` may be 0 or None",
+        ),
+        Example(
+            given=GIVEN_LGB,
+            bad="model = lgb.train(params, data, 9, early_stopping_rounds=None, verbose_eval=False)",
+            good="model = lgb.train(params, data, 9)",
+            equal="model.num_trees()",
+            raises="TypeError",
+            safety="safe",
         ),
         Example(
             given=GIVEN_LGB,
@@ -500,6 +569,16 @@ def _is_off(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return True
     return isinstance(node, ast.Constant) and not node.value
+
+
+def _is_made(node: ast.expr, displays: tuple[type[ast.expr], ...], ctx: Context) -> bool:
+    """Whether a value is certainly made by a display such as `[…]`, and never None."""
+    if isinstance(node, displays):
+        return True
+    bindings = ctx.reaching.of(node) if isinstance(node, ast.Name) else None
+    return bool(bindings) and all(
+        b.how == "assign" and not b.path and isinstance(b.value, displays) for b in bindings or ()
+    )
 
 
 def _is_gpu(node: ast.expr) -> bool:

@@ -42,10 +42,11 @@ class ArrayGrownInLoop(Rule):
     and one call after the loop copies every piece once.
 
     ## Fix safety
-    Safe where the array and the pieces are proven to have one dtype, and nothing in the loop changes a piece once it is
-    joined. Otherwise unsafe: a piece that is changed later is seen as it is after the loop, joining step by step and
-    joining at once may promote mixed dtypes in another way, and code that reads the array when the loop has raised
-    finds it without the pieces.
+    Safe where the array and the pieces are proven to have one dtype, the array is made right in front of the loop and
+    nobody else has it, and the loop runs nothing that could change a piece once it is joined or look at the array while
+    it grows. Otherwise unsafe: a piece that is changed later is seen as it is after the loop, joining step by step and
+    joining at once may promote mixed dtypes in another way, a loop without a round leaves a copy of the array in place
+    of the array, and code that reads the array when the loop has raised finds it without the pieces.
 
     ## References
     - NumPy documentation, `numpy.append`: "Append does not occur in-place: a new array is allocated and filled."
@@ -127,6 +128,42 @@ class ArrayGrownInLoop(Rule):
             equal="x.shape",
             safety="unsafe",
             note="`b` is changed after it was joined",
+        ),
+        Example(
+            given=RNG + "m = int(np.random.randint(0, 2))\nb = np.ones(2)\n",
+            bad="x = np.zeros(0)\ny = x\nfor i in range(m):\n    x = np.concatenate([x, b])",
+            good=(
+                "x = np.zeros(0)\ny = x\nx_parts = [x]\nfor i in range(m):\n    x_parts.append(b)\n"
+                "x = np.concatenate(x_parts)"
+            ),
+            equal="x",
+            safety="unsafe",
+            note="without a round `x` stays `y`",
+        ),
+        Example(
+            given=RNG + "b = np.ones(2)\nsizes = []\n",
+            bad=(
+                "x = np.zeros(0)\ndef report():\n    sizes.append(len(x))\nfor i in range(20):\n"
+                "    x = np.concatenate([x, b])\n    report()"
+            ),
+            good=(
+                "x = np.zeros(0)\ndef report():\n    sizes.append(len(x))\nx_parts = [x]\nfor i in range(20):\n"
+                "    x_parts.append(b)\n    report()\nx = np.concatenate(x_parts)"
+            ),
+            equal="x",
+            safety="unsafe",
+            note="a function watches it grow",
+        ),
+        Example(
+            given=RNG + "b = np.ones(2)\nc = b\n",
+            bad="x = np.zeros(0)\nfor i in range(20):\n    x = np.concatenate([x, b])\n    np.copyto(c, i)",
+            good=(
+                "x = np.zeros(0)\nx_parts = [x]\nfor i in range(20):\n    x_parts.append(b)\n"
+                "    np.copyto(c, i)\nx = np.concatenate(x_parts)"
+            ),
+            equal="x.shape",
+            safety="unsafe",
+            note="a piece is changed under another name",
         ),
         Example(
             given=RNG,
@@ -298,23 +335,31 @@ class ArrayGrownInLoop(Rule):
     def _inside(self, node: ast.AST, loop: LoopNode, ctx: Context) -> bool:
         return any(ancestor is loop for ancestor in ctx.tree.ancestors(node))
 
-    def _may_change(self, growth: _Growth, ctx: Context) -> bool:
-        """Whether a piece may be changed between the round that makes it and the end of the loop."""
-        part = growth.part
-        if isinstance(part, (ast.Call, ast.BinOp)) and ctx.elementwise.fresh(part):
+    def _unseen(self, growth: _Growth, ctx: Context) -> bool:
+        """Whether somebody may see the array while it grows, or change a piece before all are joined, or hold the array
+        that there was before a loop without a round.
+        """
+        name, loop = growth.name.id, growth.loop
+        for binding in ctx.reaching.at(loop, name):
+            if self._inside(binding.node, loop, ctx):
+                continue
+            made = binding.node
+            if not isinstance(made, ast.Assign) or len(made.targets) != 1 or made not in ctx.tree.block(loop):
+                return True
+            value = binding.value
+            if value is None or isinstance(value, ast.Name) or not ctx.elementwise.fresh(value):
+                return True
+            block = ctx.tree.block(loop)
+            between = block[block.index(made) + 1 : block.index(loop)]
+            if any(isinstance(inner, ast.Name) and inner.id == name for part in between for inner in walk(part)):
+                return True
+        if ctx.is_quiet(loop):
             return False
-        names = {inner.id for inner in walk(part) if isinstance(inner, ast.Name)} if part is not None else set()
-        for node in walk(growth.loop):
-            if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
-                return True
-            if isinstance(node, ast.AugAssign):
-                return True
-            if isinstance(node, ast.Name) and node.id in names:
-                parent = ctx.tree.parent(node)
-                handed = isinstance(parent, ast.Call) and ctx.tree.statement(node) is not growth.statement
-                if handed or (isinstance(parent, ast.Attribute) and isinstance(ctx.tree.statement(node), ast.Expr)):
-                    return True
-        return False
+        part = growth.part
+        immutable = part is not None and ctx.kinds.of(part).name in ("float", "int", "bool")
+        if not immutable and not (isinstance(part, (ast.Call, ast.BinOp)) and ctx.elementwise.fresh(part)):
+            return True
+        return ctx.read_elsewhere(loop, name)
 
     def _one_dtype(self, growth: _Growth, flat: bool, ctx: Context) -> bool:
         """Whether the array and the pieces are proven to be of one dtype, and no exception can be seen to be caught."""
@@ -329,7 +374,7 @@ class ArrayGrownInLoop(Rule):
             return False
         if flat and any(kind.ndim != 1 for kind in kinds):
             return False
-        if part.is_a(NDARRAY) and self._may_change(growth, ctx):
+        if self._unseen(growth, ctx):
             return False
         if part.is_a(NDARRAY):
             return part.dtype is not None and part.dtype == kinds[0].dtype
