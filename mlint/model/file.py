@@ -15,6 +15,7 @@ from mlint.model.reaching import Reaching
 from mlint.model.tree import Seen, Tree
 
 if TYPE_CHECKING:  # what most files need none of is imported when a rule asks for it
+    from mlint.model.callees import Callees
     from mlint.model.counted import Counted
     from mlint.model.effects import Effects
     from mlint.model.guards import Guards
@@ -97,6 +98,13 @@ class FileModel:
         from mlint.model.counted import Counted
 
         return Counted(self)
+
+    @cached_property
+    def callees(self) -> Callees:
+        """What calls run."""
+        from mlint.model.callees import Callees
+
+        return Callees(self)
 
     @cached_property
     def effects(self) -> Effects:

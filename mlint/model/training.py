@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mlint.model.effects import UNKNOWN as CANNOT_FOLLOW
 from mlint.model.kinds import GRAD_SCALER, LIGHTNING_MODULE, LOSS, MODULE, OPTIMIZER, SCHEDULER, TENSOR
 from mlint.model.tree import FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
 
@@ -43,6 +44,8 @@ _TENSOR_METHODS = frozenset(
 )
 _DIFFERENTIABLE = frozenset("mean sum clone to float double squeeze view reshape cuda cpu".split())
 _OFF_DEVICE = frozenset("item cpu numpy tolist size dim numel backward stride element_size data_ptr".split())
+_RUNNING = (ast.Call, ast.For, ast.AsyncFor, ast.comprehension, ast.With, ast.AsyncWith, *FUNCTIONS)
+_WRITING = frozenset({ZERO, GRADIENT, CANNOT_FOLLOW})
 _DEEPEST = 6
 _CUDA_TEXT = re.compile(r"cuda|ccelerat")
 _CUDA_DEVICE = re.compile(r"cuda(:\d+)?")
@@ -132,11 +135,20 @@ class Training:
                 made.accumulates = made.accumulates or any(_accumulates(item.context_expr) for item in ancestor.items)
         return made
 
-    def unknown(self, made: Round) -> Iterator[ast.Call]:
-        """The calls of a round of which nobody knows what they do to gradients."""
+    def unknown(self, made: Round) -> Iterator[ast.AST]:
+        """What in a round nobody knows to leave gradients alone: calls that cannot be followed, and calls, loops,
+        contexts and decorators that possibly zero or write them in a way that is no action of the round.
+        """
         assert isinstance(made.node, (*LOOPS, *FUNCTIONS, ast.Module))
-        for node in walk_statements(made.node.body):
-            if isinstance(node, ast.Call) and self._is_unknown(node):
+        effects = self.model.effects
+        headers: list[ast.AST] = []
+        if isinstance(made.node, (ast.For, ast.AsyncFor)):
+            headers = [made.node, *(node for node in walk(made.node.iter) if isinstance(node, ast.Call))]
+        elif isinstance(made.node, FUNCTIONS):
+            headers = [made.node] if made.node.decorator_list else []
+        for node in (*headers, *walk_statements(made.node.body)):
+            unknown = isinstance(node, ast.Call) and node not in headers and self._is_unknown(node)
+            if unknown or (isinstance(node, _RUNNING) and not effects.run_by(node).isdisjoint(_WRITING)):
                 yield node
 
     def own(self, made: Round) -> list[Action]:
