@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import ast
 
-from mlint.rule import Context, Example, Match, PatternRule, Safety
+from mlint.rule import Context, Example, Match, PatternRule, Safety, walk
 
 TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.rand(100) * 10 ** torch.randint(-9, 3, (100,))\n"
 NUMPY = "import numpy as np\nx = np.random.rand(100) * 10.0 ** np.random.randint(-15, 3, 100)\n"
@@ -65,7 +65,11 @@ class LogOnePlus(PatternRule):
         x = match["x"]
         if isinstance(x, ast.Constant) or ctx.is_whole(x) or _rounded(x):
             return False
+        if isinstance(x, ast.Call) and _word(x) == "exp" and _selected(match.node, x, ctx):
+            return False  # the whole of `log(1 + exp(x))`, matched as `log(1 + x)`
         if "exp($x)" in match.pattern:
+            if _selected(match.node, x, ctx):
+                return False
             return not ctx.is_never_positive(x)  # `log1p(exp(-abs(x)))` is the form that cannot overflow
         if match.pattern.startswith("math."):
             return ctx.is_floating(x)  # of a count, as likely as not
@@ -220,14 +224,64 @@ class LogOnePlus(PatternRule):
             given="import torch\n",
             ok="def loss(x):\n    z = -x.abs()\n    return x.clamp(min=0) + (torch.exp(z)).log1p()\n",
         ),
+        Example(
+            given="import torch\n",
+            ok="def gate(g):\n    return torch.where(g > 20.0, g, torch.log(1.0 + torch.exp(g)))\n",
+            note="what would overflow is not taken",
+        ),
+        Example(
+            given="import numpy as np\n",
+            ok=(
+                "def softplus(x, beta=1, threshold=20):\n    linear = x * beta > threshold\n    y = x.copy()\n"
+                "    y[~linear] = np.log(1 + np.exp(beta * x[~linear])) / beta\n    return y\n"
+            ),
+        ),
+        Example(
+            given="import torch\nimport torch.nn.functional as F\n",
+            bad="def nll(x, mask):\n    return torch.where(mask, torch.log(1 + torch.exp(x)), 0.0)\n",
+            good="def nll(x, mask):\n    return torch.where(mask, F.softplus(x), 0.0)\n",
+            safety="unsafe",
+            note="the mask says nothing of x",
+        ),
         Example(given="import torch\nimport sympy\n", ok="y = sympy.log(1 + sympy.Symbol('x'))"),
         Example(given="import torch\nfrom mylib import log\n", ok="y = log(1 + torch.rand(3))"),
     )
+
+
+def _selected(node: ast.AST, x: ast.expr, ctx: Context) -> bool:
+    """Whether x was compared with a bound first, and only the elements on one side of it get here: as an argument of
+    `where(x > 20, x, log(1 + exp(x)))`, or by an index, `log(1 + exp(x[x < 20]))`.
+    """
+    words = {ast.dump(part) for part in walk(x) if isinstance(part, (ast.Name, ast.Attribute))}
+    for ancestor in ctx.tree.ancestors(node):
+        if isinstance(ancestor, ast.stmt):
+            break
+        if isinstance(ancestor, ast.Call) and _word(ancestor) == "where":
+            condition = ancestor.args[0] if len(ancestor.args) == 3 else None
+            if condition is not None and any(ast.dump(part) in words for part in walk(condition)):
+                return True
+    return any(isinstance(part, ast.Subscript) and _is_mask(part.slice, ctx) for part in walk(x))
+
+
+def _is_mask(index: ast.expr, ctx: Context) -> bool:
+    """Whether an index is made by comparing elements."""
+    if isinstance(index, ast.UnaryOp) and isinstance(index.op, ast.Invert):
+        return _is_mask(index.operand, ctx)
+    if isinstance(index, ast.Name):
+        bindings = ctx.reaching.of(index) or ()
+        return bool(bindings) and all(
+            b.how == "assign" and not b.path and b.value is not None and isinstance(b.value, ast.Compare)
+            for b in bindings
+        )
+    return isinstance(index, ast.Compare) or (isinstance(index, ast.BinOp) and isinstance(index.op, ast.BitAnd))
+
+
+def _word(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
 def _rounded(node: ast.expr) -> bool:
     """Whether a value has just been rounded to a whole number, of which nothing gets lost next to a 1."""
     if not isinstance(node, ast.Call):
         return False
-    word = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return word in ("floor", "ceil", "round", "rint", "trunc", "bincount", "count_nonzero")
+    return _word(node) in ("floor", "ceil", "round", "rint", "trunc", "bincount", "count_nonzero")
