@@ -44,7 +44,8 @@ class ExpMinusOne(PatternRule):
 
     def accept(self, match: Match, ctx: Context) -> bool:
         x = match["x"]
-        if isinstance(x, ast.Constant) or ctx.is_whole(x):
+        number = x.operand if isinstance(x, ast.UnaryOp) else x
+        if isinstance(number, ast.Constant) or ctx.is_whole(x):
             return False
         rest = match.variables.get("rest", ())
         if any(isinstance(argument, ast.keyword) and argument.arg == "out" for argument in rest):  # type: ignore[union-attr]
@@ -102,6 +103,12 @@ class ExpMinusOne(PatternRule):
             close=True,
         ),
         Example(given="import numpy as np\n", ok="y = np.exp(np.random.rand(3)) - 1.5\nz = np.exp(2) - 1"),
+        Example(given="import numpy as np\n", ok="bound = 1.0 - np.exp(-2.0)", note="one number, and not a small one"),
+        Example(
+            given="import torch\n",
+            bad="def f(x: torch.Tensor):\n    return 1 - (x * 2).exp()\n",
+            good="def f(x: torch.Tensor):\n    return -(x * 2).expm1()\n",
+        ),
         Example(given="import numpy as np\n", ok="y = np.exp(2j * np.random.rand(3)) - 1"),
         Example(given="import torch\n", ok="def kl(mu, logvar):\n    return 1 + logvar - mu**2 - logvar.exp()\n"),
         Example(given="import torch\nfrom mylib import exp\n", ok="y = exp(torch.rand(3)) - 1"),
