@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from mlint.rule import Call, Context, Example, Finding, Rule, Safety, walk
 
 _REASON = re.compile(r"#.*(weights_only|pickl|trust|2\.6)", re.IGNORECASE)
+_IN_MEMORY = ("io.BytesIO", "io.BufferedIOBase", "typing.BinaryIO", "typing.IO")
+
+# What is asked of a module and of no tensor, dict or list, so that `weights_only=True` would refuse what is loaded.
+_OF_MODULES = frozenset(
+    "eval train parameters named_parameters modules named_modules children named_children state_dict load_state_dict "
+    "requires_grad_ zero_grad forward register_forward_hook".split()
+)
 
 
 class UnsafeTorchLoad(Rule):
@@ -28,7 +35,7 @@ class UnsafeTorchLoad(Rule):
     ## When to ignore
     Where the file was written by the same project and has to hold objects. Say `weights_only=False` there, and why: a
     comment at the call that speaks of `weights_only`, of pickling or of trust is taken for the reason, and nothing is
-    reported.
+    reported. Nor is `weights_only=False` where the code goes on to use what it loads as a module.
     """
 
     code, name = "ML809", "unsafe-torch-load"
@@ -63,6 +70,8 @@ class UnsafeTorchLoad(Rule):
                 fix,
             )
         elif isinstance(flag, ast.Constant) and flag.value is False and not self._written_here(path, ctx):
+            if self._is_object(node, ctx):
+                return
             fix = ctx.fix(
                 lambda: ctx.edits.set_keyword(node, "weights_only", "True"), Safety.UNSAFE, "Set `weights_only=True`"
             )
@@ -106,12 +115,44 @@ class UnsafeTorchLoad(Rule):
         """Whether it reads bytes that the program holds: what another part of it has pickled."""
         if isinstance(path, ast.Name):
             bindings = ctx.reaching.of(path)
-            if bindings is None or len(bindings) != 1 or bindings[0].path or bindings[0].value is None:
+            if bindings is None or len(bindings) != 1 or bindings[0].path:
+                return False
+            annotation = bindings[0].annotation
+            if bindings[0].how == "parameter" and annotation is not None:
+                root = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+                return ctx.dotted(root) in _IN_MEMORY
+            if bindings[0].value is None:
                 return False
             found: ast.AST = bindings[0].value
         else:
             found = path
         return isinstance(found, ast.Call) and ctx.dotted(found.func) == "io.BytesIO"
+
+    def _is_object(self, node: ast.Call, ctx: Context) -> bool:
+        """Whether the code takes what it loads for a module or another object, which `weights_only=True` refuses."""
+        uses: list[ast.AST] = [node]
+        statement = ctx.tree.statement(node)
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is node:
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    uses += ctx.flow.uses_after(target.id, statement)
+        for use in uses:
+            parent = ctx.tree.parent(use)
+            if isinstance(parent, ast.Attribute) and parent.attr in _OF_MODULES:
+                return True
+            if isinstance(parent, ast.Call):
+                if parent.func is use:
+                    return True
+                asks = len(parent.args) == 2 and parent.args[0] is use and ctx.dotted(parent.func) == "isinstance"
+                if asks and self._names_object(parent.args[1], ctx):
+                    return True
+        return False
+
+    def _names_object(self, classes: ast.expr, ctx: Context) -> bool:
+        """Whether one of the classes that a value is compared with is neither plain data nor a tensor."""
+        listed = classes.elts if isinstance(classes, ast.Tuple) else [classes]
+        return any(ctx.dotted(each) == "torch.nn.Module" for each in listed)
 
     def _explained(self, node: ast.Call, ctx: Context) -> bool:
         """Whether a comment at the call, or directly above its statement, says why the file is unpickled."""
@@ -192,6 +233,36 @@ class UnsafeTorchLoad(Rule):
         Example(
             given="import io\nimport torch\n",
             ok="def received(message):\n    return torch.load(io.BytesIO(message), weights_only=False)\n",
+        ),
+        Example(
+            given="import io\nimport torch\n",
+            ok="def load_bytes(state, value: io.BytesIO):\n    state['x'] = torch.load(value, weights_only=False)\n",
+            note="bytes that another part of the program holds",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def restore(path):\n    net = torch.load(path, weights_only=False)\n    net.eval()\n    return net\n",
+            note="a whole module, which `weights_only=True` refuses",
+        ),
+        Example(
+            given="import torch\nfrom torch import nn\n",
+            ok=(
+                "def restore(path, model):\n    saved = torch.load(path, weights_only=False)\n"
+                "    if isinstance(saved, nn.Module):\n        return saved\n"
+                "    model.load_state_dict(saved)\n    return model\n"
+            ),
+            note="it may be a module",
+        ),
+        Example(
+            given="import torch\n",
+            bad=(
+                "def restore(path, model):\n    saved = torch.load(path, weights_only=False)\n"
+                "    model.load_state_dict(saved['model'])\n    return saved.get('epoch', 0)\n"
+            ),
+            good=(
+                "def restore(path, model):\n    saved = torch.load(path, weights_only=True)\n"
+                "    model.load_state_dict(saved['model'])\n    return saved.get('epoch', 0)\n"
+            ),
         ),
         Example(
             given="import torch\nfrom deepspeed.utils.zero_to_fp32 import get_optim_files\n",
