@@ -129,6 +129,8 @@ def prove(example: Example, good: str, root: Path) -> None:
             warnings.simplefilter("ignore")
             if any("torch" in line for line in example.given.splitlines()) and importlib.util.find_spec("torch"):
                 import torch  # noqa: F401 - so that it is seeded before the first run too
+            if "tensorflow" in example.given and importlib.util.find_spec("tensorflow"):
+                import tensorflow  # noqa: F401 - whose first import draws random numbers
         if example.raises is not None:
             raised: BaseException | None = None
             try:

@@ -70,7 +70,7 @@ EXCLUDED = (
     "__pycache__", "__pypackages__", "_build", "buck-out", "build", "dist", "node_modules", "site-packages", "venv",
 )  # fmt: skip
 
-TEST_PATHS = ("tests/", "test/", "test_*.py", "*_test.py", "conftest.py", "benchmarks/")
+TEST_PATHS = ("tests/", "test/", "testing/", "test_*.py", "*_test.py", "conftest.py", "benchmarks/")
 
 
 class SettingsError(Exception):

@@ -37,7 +37,6 @@ class BuiltinReductionOverArray(Rule):
 
     code, name = "ML117", "builtin-reduction-over-array"
     libraries = ("numpy", "torch", "pandas")
-    in_tests = False
     safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Call("sum", "max", "min", "any", "all"),)
     examples = (
