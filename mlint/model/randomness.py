@@ -323,6 +323,8 @@ class Randomness:
                 return _NOTHING if _has(call, "random_state") else Use(draws=frozenset({NUMPY}))
             if func.attr == "fit" and self._made_by(func.value).partition(".")[0] == "sentence_transformers":
                 return Use(seeds=_ALL, trains=True)  # by a trainer of its own
+            if func.attr in _FITTING and self._made_by(func.value).startswith("ray."):
+                return Use(trains=True, unknown=True)  # in workers, which draw from generators of their own
             if func.attr in _FITTING and not kind.is_a("sklearn.base.TransformerMixin"):
                 return Use(trains=True, unknown=self._may_seed(call, dotted))
             if kind.name in ("torch.Generator", "numpy.random.RandomState", "random.Random"):
@@ -334,6 +336,8 @@ class Randomness:
 
     def _made_by(self, node: ast.expr) -> str:
         """The dotted name of the one call whose result a name holds; empty where it is not known."""
+        if isinstance(node, ast.Call):
+            return self.model.names.dotted(node.func) or ""
         bindings = self.model.reaching.of(node) if isinstance(node, ast.Name) else None
         made = {
             self.model.names.dotted(b.value.func) if isinstance(b.value, ast.Call) and not b.path else None

@@ -215,6 +215,8 @@ class EstimatorWithoutRandomState(Rule):
             )
         name = dotted.rpartition(".")[2]
         what = "every call gives another result" if name.islower() else "every fit gives another result"
+        if name.startswith("DecisionTree") and _breaks_ties(node, ctx):
+            what = "which of two equally good splits it takes is chance"
         yield ctx.finding(node, f"`{name}` draws random numbers without a seed: {what}", "pass `random_state`", fix)
 
     examples = (
@@ -382,6 +384,13 @@ class EstimatorWithoutRandomState(Rule):
 
 def _is_none(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
+
+
+def _breaks_ties(call: ast.Call, ctx: Context) -> bool:
+    """Whether a tree looks at all features for the best split, so that chance only decides between equals."""
+    splitter, features = ctx.argument(call, "splitter"), ctx.argument(call, "max_features")
+    best = splitter is None or (isinstance(splitter, ast.Constant) and splitter.value == "best")
+    return best and (features is None or _is_none(features)) and all(k.arg is not None for k in call.keywords)
 
 
 def _draws(dotted: str, call: ast.Call, ctx: Context) -> bool:

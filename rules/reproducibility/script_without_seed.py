@@ -204,6 +204,14 @@ class ScriptWithoutSeed(Rule):
                 "SGDClassifier(random_state=0).fit(x, x[:, 0] > 0)\n"
             )
         ),
+        Example(
+            ok=(
+                "import numpy as np\nimport torch\nfrom ray import tune\n\n\ndef trainable(config):\n"
+                "    tune.report({'loss': np.random.rand()})\n\n\n"
+                "tuner = tune.Tuner(trainable)\nresults = tuner.fit()\nprint(np.random.choice(list(results)))\n"
+            ),
+            note="trained in worker processes, which no seed of the script reaches",
+        ),
         Example(ok="import torch\nprint(torch.ones(3))"),
     )
 
