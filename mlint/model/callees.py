@@ -26,6 +26,7 @@ _MAKING = ("__init__", "__post_init__", "__new__")
 _ITERATION = ("__iter__", "__next__", "__getitem__")
 _CONTEXT = ("__enter__", "__exit__", "__aenter__", "__aexit__")
 _DEEPEST = 5
+_MOST_BASES = 40
 
 
 class Callees:
@@ -69,17 +70,24 @@ class Callees:
 
     def method(self, model: FileModel, owner: ast.ClassDef, name: str) -> tuple[FileModel, FunctionNode] | None:
         """The method of a class, or of its bases wherever in the project these are."""
-        pending = [(model, owner)]
-        seen: set[ast.AST] = set()
-        while pending:
-            place, definition = pending.pop(0)
-            if definition in seen or len(seen) > 40:
-                continue
-            seen.add(definition)
+        for place, definition in model.callees.lineage(owner):
             self.model.depends_on(place)
             for statement in definition.body:
                 if isinstance(statement, FUNCTIONS) and statement.name == name:
                     return place, statement
+        return None
+
+    def lineage(self, owner: ast.ClassDef) -> Iterator[tuple[FileModel, ast.ClassDef]]:
+        """A class of this file and its bases, wherever in the project these are."""
+        pending = [(self.model, owner)]
+        seen: set[ast.AST] = set()
+        while pending and len(seen) < _MOST_BASES:
+            place, definition = pending.pop(0)
+            if definition in seen:
+                continue
+            seen.add(definition)
+            self.model.depends_on(place)
+            yield place, definition
             for base in definition.bases:
                 node = base.value if isinstance(base, ast.Subscript) else base
                 local = place.kinds.local_class(node)
@@ -89,7 +97,6 @@ class Callees:
                 other = place.callees.named(node)
                 if other is not None and isinstance(other[1], ast.ClassDef):
                     pending.append((other[0], other[1]))
-        return None
 
     def named(self, node: ast.expr) -> tuple[FileModel, ast.AST] | None:
         """The function or class of another file of the project that an expression names."""
@@ -143,6 +150,10 @@ class Callees:
             self._possible[node] = ()
             found = self._possible[node] = tuple(dict.fromkeys(self._run_by(node)))
         return found
+
+    def named_by(self, node: ast.expr) -> tuple[tuple[FileModel, Code], ...]:
+        """The functions of the project that calling an expression may run."""
+        return tuple(self._functions(node, 0, ("__call__", *_MAKING)))
 
     def _run_by(self, node: ast.AST) -> Iterator[tuple[FileModel, Code]]:
         if isinstance(node, ast.Call):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what most files need none of is imported when a rule asks f
     from mlint.model.callees import Callees
     from mlint.model.counted import Counted
     from mlint.model.effects import Effects
+    from mlint.model.grad_mode import GradMode
     from mlint.model.guards import Guards
     from mlint.model.handles import Handles
     from mlint.model.jax_keys import JaxKeys
@@ -77,6 +78,13 @@ class FileModel:
     def flow(self) -> Flow:
         """Where code stands."""
         return Flow(self)
+
+    @cached_property
+    def grad_mode(self) -> GradMode:
+        """Where gradients are off."""
+        from mlint.model.grad_mode import GradMode
+
+        return GradMode(self)
 
     @cached_property
     def guards(self) -> Guards:

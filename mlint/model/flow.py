@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlint.model.kinds import DATA_LOADER, LIGHTNING_MODULE, TF_DATASET
+from mlint.model.kinds import DATA_LOADER, TF_DATASET
 from mlint.model.tree import (
     FUNCTIONS,
     LOOPS,
@@ -26,19 +26,14 @@ from mlint.model.tree import (
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
 
-NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
-_GRAD_MODES = NO_GRAD | {"torch.set_grad_enabled", "torch.autograd.grad_mode.set_grad_enabled"}
-_LIGHTNING_HOOKS = frozenset(
-    "validation_step test_step predict_step on_validation_epoch_end on_test_epoch_end on_validation_batch_end "
-    "on_test_batch_end validation_epoch_end test_epoch_end on_validation_epoch_start on_predict_batch_end".split()
-)
 _COMPILERS = frozenset(
     "numba.jit numba.njit numba.vectorize numba.guvectorize numba.cuda.jit numba.stencil jax.jit jax.pmap jax.vmap "
     "torch.compile torch.jit.script torch.jit.trace torch.vmap torch.func.vmap tensorflow.function equinox.filter_jit "
     "triton.jit cython.compile taichi.kernel taichi.func flax.nnx.jit".split()
 )
 _EVERY_N = re.compile(
-    r"log|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|wandb|writer|every", re.IGNORECASE
+    r"log(?!it|_?prob|_?sum|_?soft)|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|wandb|writer|every",
+    re.IGNORECASE,
 )
 _THROUGH = frozenset(
     "enumerate zip tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm.std.tqdm tqdm.asyncio.tqdm_asyncio "
@@ -54,6 +49,7 @@ class Flow:
         self.tree = model.tree
         self.names = model.names
         self.kinds = model.kinds
+        self._counted: dict[ast.AST, frozenset[str]] = {}
         self._compiled: dict[ast.AST, bool] = {}
 
     # Loops
@@ -126,22 +122,64 @@ class Flow:
                 yield ancestor.test, any(child is part for part in body)
             elif isinstance(ancestor, ast.BoolOp) and child is not ancestor.values[0]:
                 yield ancestor.values[0], isinstance(ancestor.op, ast.And)
+            elif isinstance(ancestor, ast.Match) and child is not ancestor.subject:
+                yield ancestor.subject, True
             child = ancestor
 
     def guarded_every_n_steps(self, node: ast.AST, loop: LoopNode) -> bool:
-        """Whether ``node`` runs only in some rounds of a loop: under a modulo, a rank or a logging condition.
-
-        A `continue` under a condition earlier in the body does not count.
+        """Whether ``node`` runs only in some rounds of a loop: under a modulo, a rank or a logging condition, or behind
+        a statement that goes on with the next round on such a condition.
         """
-        for test, _ in self.guards(node, loop):
-            for inner in walk(test):
-                if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mod):
+        if any(self.is_about_rounds(test, loop) for test, _ in self.guards(node, loop)):
+            return True
+        child: ast.AST = node
+        for ancestor in self.tree.ancestors(node):
+            if isinstance(child, ast.stmt):
+                for earlier in self.tree.block(child):
+                    if earlier is child:
+                        break
+                    if isinstance(earlier, ast.If) and (_goes_on(earlier.body) or _goes_on(earlier.orelse)):
+                        if self.is_about_rounds(earlier.test, loop):
+                            return True
+            if ancestor is loop or isinstance(ancestor, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+                return False
+            child = ancestor
+        return False
+
+    def is_about_rounds(self, test: ast.expr, loop: LoopNode, depth: int = 0) -> bool:
+        """Whether a condition holds in some rounds of a loop only: it counts them, or is about ranks or logging."""
+        for inner in walk(test):
+            if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mod):
+                return True
+            if isinstance(inner, (ast.Name, ast.Attribute)):
+                word = inner.id if isinstance(inner, ast.Name) else inner.attr
+                if _EVERY_N.search(word) or word in self._counters(loop):
                     return True
-                if isinstance(inner, (ast.Name, ast.Attribute)):
-                    word = inner.id if isinstance(inner, ast.Name) else inner.attr
-                    if _EVERY_N.search(word):
+                if isinstance(inner, ast.Name) and depth < 3:
+                    found = self.names.lookup(inner)
+                    values = [] if found is None else [b.value for b in found[1] if b.how == "assign"]
+                    if len(values) == 1 and values[0] is not None and self.is_about_rounds(values[0], loop, depth + 1):
                         return True
         return False
+
+    def _counters(self, loop: LoopNode) -> frozenset[str]:
+        """The names that count the rounds of a loop: those of `enumerate` and `range`, and what is added to in it."""
+        known = self._counted.get(loop)
+        if known is None:
+            found: set[str] = set()
+            if not isinstance(loop, ast.While) and isinstance(loop.iter, ast.Call):
+                name = self.names.dotted(loop.iter.func)
+                target = loop.target
+                if name == "range" and isinstance(target, ast.Name):
+                    found.add(target.id)
+                elif name == "enumerate" and isinstance(target, ast.Tuple) and isinstance(target.elts[0], ast.Name):
+                    found.add(target.elts[0].id)
+            for node in self.own_body(loop):
+                if isinstance(node, ast.AugAssign) and isinstance(node.value, ast.Constant):
+                    if isinstance(node.target, (ast.Name, ast.Attribute)):
+                        found.add(node.target.id if isinstance(node.target, ast.Name) else node.target.attr)
+            known = self._counted[loop] = frozenset(found)
+        return known
 
     def is_conditional(self, node: ast.AST, outermost: ast.AST | None = None) -> bool:
         """Whether anything decides at run time that ``node`` runs at all."""
@@ -187,49 +225,10 @@ class Flow:
     # Gradients
 
     def grad_context(self, node: ast.AST) -> bool:
-        """Whether a `with` around ``node``, or a decorator of a function around it, turns gradients off or decides it.
-
-        A `set_grad_enabled(flag)` and a project's own context whose name says no_grad count: who wrote it has thought
-        about gradients.
+        """Whether a `with` around ``node``, a decorator of a function around it, or a framework that calls it, turns
+        gradients off or decides about them.
         """
-        for ancestor in self.tree.ancestors(node):
-            if isinstance(ancestor, (ast.With, ast.AsyncWith)):
-                if any(self._is_grad_mode(item.context_expr) for item in ancestor.items):
-                    return True
-            elif isinstance(ancestor, FUNCTIONS):
-                if any(self._is_grad_mode(decorator) for decorator in ancestor.decorator_list):
-                    return True
-                owner = self._owner(ancestor)
-                if owner is not None:
-                    if ancestor.name in _LIGHTNING_HOOKS and self.kinds.class_instance(owner).is_a(LIGHTNING_MODULE):
-                        return True
-                    if any(self._is_grad_mode(decorator) for decorator in owner.decorator_list):
-                        return True
-        return False
-
-    def _owner(self, function: FunctionNode) -> ast.ClassDef | None:
-        parent = self.tree.parent(function)
-        return parent if isinstance(parent, ast.ClassDef) else None
-
-    def _is_grad_mode(self, node: ast.expr) -> bool:
-        callee = node.func if isinstance(node, ast.Call) else node
-        dotted = self.names.dotted(callee)
-        if dotted in _GRAD_MODES:
-            return True
-        if dotted is not None and dotted.startswith("torch."):
-            return False
-        word = _last_word(callee).lower()
-        if "no_grad" in word or "inference_mode" in word or "nograd" in word:
-            return True
-        if isinstance(node, ast.IfExp):  # `with torch.no_grad() if frozen else nullcontext():`
-            return self._is_grad_mode(node.body) or self._is_grad_mode(node.orelse)
-        if isinstance(node, ast.Name):  # `ctx = torch.no_grad() if … else nullcontext()`
-            found = self.names.lookup(node)
-            for binding in found[1] if found is not None else ():
-                if binding.how == "assign" and binding.value is not None and not isinstance(binding.value, ast.Name):
-                    if any(self.names.dotted(n) in _GRAD_MODES for n in walk(binding.value)):
-                        return True
-        return False
+        return self.model.grad_mode.decided(node)
 
     # The file
 
@@ -293,7 +292,5 @@ class Flow:
         return found
 
 
-def _last_word(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
+def _goes_on(block: list[ast.stmt]) -> bool:
+    return bool(block) and isinstance(block[-1], (ast.Continue, ast.Break, ast.Return))

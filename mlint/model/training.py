@@ -474,7 +474,7 @@ class Training:
             return False
         if isinstance(node, ast.Name):
             bindings = model.reaching.of(node) or []
-            if any(model.flow.grad_context(binding.node) for binding in bindings):
+            if any(model.flow.grad_context(binding.node) for binding in bindings) or self._detached_in_place(node):
                 return False
             if self.is_loss(node, made) or self._is_scored(node, made):
                 return True
@@ -495,6 +495,19 @@ class Training:
         if isinstance(node, ast.BinOp):
             return any(self.on_graph(part, made, depth + 1) for part in (node.left, node.right))
         return isinstance(node, ast.UnaryOp) and self.on_graph(node.operand, made, depth + 1)
+
+    def _detached_in_place(self, name: ast.Name) -> bool:
+        """Whether a statement before in the same scope takes the value of a name off its graph: `loss.detach_()`."""
+        scope = self.model.tree.function(name) or self.model.module
+        return any(
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "detach_"
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == name.id
+            and node.lineno <= name.lineno
+            for node in walk_statements(scope.body)
+        )
 
     def on_device(self, node: ast.expr, made: Round, depth: int = 0) -> bool:
         """Whether an expression is a tensor that comes from a model, a loss or a transfer, and so lies where these

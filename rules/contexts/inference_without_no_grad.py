@@ -92,7 +92,7 @@ class InferenceWithoutNoGrad(Rule):
         forwards = self._forwards(words, region, ctx)
         if not forwards:
             return
-        if self._wants_gradients(node, region, ctx) or self._gradients_off(node, forwards, ctx):
+        if self._wants_gradients(node, region, ctx) or self._gradients_off(forwards, ctx):
             return
         outputs = _Outputs(region, forwards, ctx)
         if not outputs.ends:
@@ -181,35 +181,9 @@ class InferenceWithoutNoGrad(Rule):
                     return not (node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value is False)
         return False
 
-    def _gradients_off(self, call: ast.Call, forwards: list[ast.Call], ctx: Context) -> bool:
-        if all(ctx.flow.grad_context(forward) for forward in forwards):
-            return True
-        if any(ctx.flow.grad_context(forward) for forward in forwards):
-            return True  # who wrote it knows what no_grad does
-        for statement in ctx.tree.module.body:
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-                if (ctx.dotted(statement.value.func) or "").endswith("set_grad_enabled"):
-                    return True
-        function = ctx.tree.function(call)
-        return function is not None and self._called_without_gradients(function, ctx, 0)
-
-    def _called_without_gradients(self, function: FunctionNode, ctx: Context, depth: int) -> bool:
-        """Whether somebody in the file calls a function with gradients turned off, or it is decorated with something
-        unknown.
-        """
-        for decorator in function.decorator_list:
-            callee = decorator.func if isinstance(decorator, ast.Call) else decorator
-            word = ctx.dotted(callee) or (callee.id if isinstance(callee, ast.Name) else "")
-            if word not in ("staticmethod", "classmethod", "property", "abstractmethod", "functools.lru_cache"):
-                return True
-        for caller in ctx.model.calls_by_definition().get(function, []):
-            if ctx.flow.grad_context(caller):
-                return True
-            outer = ctx.tree.function(caller)
-            if outer is not None and outer is not function and depth < 4:
-                if self._called_without_gradients(outer, ctx, depth + 1):
-                    return True
-        return False
+    def _gradients_off(self, forwards: list[ast.Call], ctx: Context) -> bool:
+        # If it is off for one of them, who wrote it knows what no_grad does.
+        return any(ctx.model.grad_mode.possibly_off(forward) for forward in forwards)
 
     def _report(
         self, node: ast.Call, region: list[ast.stmt], forwards: list[ast.Call], outputs: _Outputs, ctx: Context

@@ -148,13 +148,7 @@ class HostSyncInHotLoop(Rule):
             child = ancestor
         if isinstance(loop, ast.While) and child is loop.test:
             return True
-        return any(
-            isinstance(statement, ast.If)
-            and statement.lineno < node.lineno
-            and isinstance(statement.body[-1], (ast.Continue, ast.Break))
-            and any(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod) for part in walk(statement.test))
-            for statement in loop.body
-        )
+        return ctx.flow.guarded_every_n_steps(node, loop)
 
     def _fix(self, node: ast.Call, value: ast.expr, loop: LoopNode, ctx: Context) -> Fix | None:
         """The sum `total += loss.item()`, made on the device."""
