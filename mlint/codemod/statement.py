@@ -73,15 +73,19 @@ def insert_after(source: Source, statement: ast.stmt, text: str) -> Edit:
     return edit
 
 
-def delete(source: Source, statements: Sequence[ast.stmt], *, take_comments: bool = False) -> list[Edit]:
+def delete(
+    source: Source, statements: Sequence[ast.stmt], *, take_comments: bool = False, take_above: bool = True
+) -> list[Edit]:
     """Delete statements; a suite that would be empty gets a ``pass``.
 
-    Comment lines around them stay.
+    The comment lines directly above a statement go with it if they speak of it alone (see `comments_above`); other
+    comment lines around it stay.
 
     Args:
         source: the source.
         statements: the statements, of any suites.
         take_comments: delete the comments in them and behind them on their line as well, but never a suppression.
+        take_above: delete the comment lines above that speak of a statement alone.
 
     Raises:
         Refused: a comment would be lost.
@@ -122,6 +126,11 @@ def delete(source: Source, statements: Sequence[ast.stmt], *, take_comments: boo
             start = layout.line_start(source, run.start)
             if "\f" in source.text[start : run.start]:
                 start += source.text[start : run.start].rindex("\f") + 1
+            above, alone = comments_above(source, run.suite[run.first])
+            if above and alone and take_above:
+                start = _above_comments(source, run, layout.indentation(source, run.start))
+                if any(tokens.is_suppression(comment) for comment in above):
+                    raise Refused("a suppression comment would be lost")
             edits.append(Edit(start, end, ""))
         remaining = [item for item in run.suite if id(item) not in gone]
         if emptied:
@@ -185,6 +194,24 @@ def replace(source: Source, statements: Sequence[ast.stmt], text: str) -> Edit:
         raise Refused("the statements share their line with others")
     run.check(source.apply([edit]), new)
     return edit
+
+
+def comments_above(source: Source, statement: ast.stmt) -> tuple[list[str], bool]:
+    """The comment lines directly above a statement, and whether they speak of it alone.
+
+    They do where an empty line or the end of the suite follows; else they may be the heading of what follows as well.
+    """
+    run = Run(source, [statement])
+    if not run.starts_line:
+        return [], False
+    indent = layout.indentation(source, run.start)
+    first = _above_comments(source, run, indent)
+    text = source.text[first : layout.line_start(source, run.start)]
+    comments = [line.strip() for line in text.splitlines()]
+    last = run.last == len(run.suite) - 1
+    number = source.location(run.end).line + 1
+    blank = number > len(source.line_starts) or not source.line(number).strip()
+    return comments, bool(comments) and run.ends_line and (last or blank)
 
 
 def below(source: Source, run: Run, indent: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mlint.model.tree import FUNCTIONS, walk
@@ -37,10 +37,16 @@ def needed(model: FileModel, statement: ast.stmt, names: Iterable[str]) -> str |
             for inner in walk(binding.node):
                 if isinstance(inner, ast.Constant) and inner.value in wanted:
                     return f"`{inner.value}` is exported"
-    for inner in walk(scope):
-        if isinstance(inner, ast.Name) and inner.id in wanted and _is_read(model, inner, statement):
-            return f"`{inner.id}` is read after the loop"
+    for inner in readers(model, statement, wanted):
+        return f"`{inner.id}` is read after the loop"
     return None
+
+
+def readers(model: FileModel, statement: ast.stmt, names: Collection[str]) -> Iterator[ast.Name]:
+    """Where what a statement binds is read, changed or deleted, outside of it."""
+    for inner in walk(model.tree.scope(statement)):
+        if isinstance(inner, ast.Name) and inner.id in names and _is_read(model, inner, statement):
+            yield inner
 
 
 def _is_read(model: FileModel, name: ast.Name, statement: ast.stmt) -> bool:

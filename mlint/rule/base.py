@@ -195,10 +195,11 @@ def superseded(match: Match, ctx: Context) -> list[ast.stmt]:
         Refused: the value would be computed a second time, or at another time.
     """
     from mlint.codemod.refused import Refused
+    from mlint.model import leftover
 
     gone: list[ast.stmt] = []
     for name, assignment in match.names:
-        others = [use for use in ctx.flow.uses_after(name.id, assignment) if use is not name]
+        others = [use for use in leftover.readers(ctx.model, assignment, (name.id,)) if use is not name]
         calls = any(_runs_code(bound) for bound in match.variables.values())
         if others and calls:
             raise Refused("the value is read elsewhere, and would be computed twice")
@@ -209,6 +210,8 @@ def superseded(match: Match, ctx: Context) -> list[ast.stmt]:
         if not others:
             if len(block) == 1 or isinstance(ctx.tree.scope(assignment), (ast.Module, ast.ClassDef)):
                 continue  # a name of the module may be read by others
+            if leftover.doubt(ctx.model, assignment, (name.id,)):
+                continue
             gone.append(assignment)
     return gone
 

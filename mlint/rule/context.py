@@ -250,12 +250,14 @@ class Context:
         def made() -> Fix | None:
             from mlint.codemod.refused import Refused
 
+            self.edits.ambiguous = False
             try:
                 edits = build()
+                found = (edits,) if isinstance(edits, Edit) else tuple(edits)
             except Refused:
                 return None
-            found = (edits,) if isinstance(edits, Edit) else tuple(edits)
-            return Fix(safety, message, found) if found else None
+            proven = Safety.UNSAFE if self.edits.ambiguous and safety is Safety.SAFE else safety
+            return Fix(proven, message, found) if found else None
 
         return Fix(safety, message, None, made)
 

@@ -24,6 +24,8 @@ class Edits:
     def __init__(self, model: FileModel) -> None:
         self._model = model
         self._source = model.source
+        self.ambiguous = False
+        """Whether an edit made so far leaves a comment behind that may have spoken of what is gone."""
 
     def replace(self, node: ast.expr, template: str, **parts: Part) -> Edit:
         """Replace an expression by a template: ``replace(call, "torch.log1p($x)", x=argument)``."""
@@ -153,8 +155,24 @@ class Edits:
 
         return statement.replace(self._source, statements, text)
 
-    def delete(self, statements: Sequence[ast.stmt]) -> list[Edit]:
-        """Delete consecutive statements."""
-        from mlint.codemod import statement
+    def delete(self, statements: Sequence[ast.stmt], *, moved: bool = False) -> list[Edit]:
+        """Delete statements, and the comment lines above each that speak of it alone.
 
-        return list(statement.delete(self._source, statements))
+        Where such lines may be the heading of what follows as well, they stay, and a fix that deletes is unsafe: see
+        `ambiguous`. They stay as well where what the statements say is ``moved`` elsewhere.
+        """
+        from mlint.codemod import statement as blocks
+
+        for statement in statements:
+            comments, alone = blocks.comments_above(self._source, statement)
+            self.ambiguous = self.ambiguous or bool(comments) and not alone
+        return list(blocks.delete(self._source, statements, take_above=not moved))
+
+    def move(self, statement: ast.stmt, target: ast.stmt, *, behind: bool) -> list[Edit]:
+        """Move a statement in front of another one or behind it, with the comment lines that speak of it alone."""
+        from mlint.codemod import statement as blocks
+
+        comments, alone = blocks.comments_above(self._source, statement)
+        text = "\n".join([*(comments if alone else ()), self._source.segment(statement)])
+        insert = self.insert_after if behind else self.insert_before
+        return [insert(target, text), *blocks.delete(self._source, [statement])]

@@ -356,7 +356,7 @@ def _moved(node: ast.Call, split: ast.Call, array: ast.expr, ctx: Context) -> Fi
             )
             lines.append(f"{part} = {new}")
         edits = [
-            *ctx.edits.delete([*fitting, made]),
+            *ctx.edits.delete([*fitting, made], moved=True),
             ctx.edits.insert_after(ctx.tree.statement(split), "\n".join(lines)),
         ]
         if ctx.text(source) != array.id:
@@ -388,7 +388,7 @@ def _piped(node: ast.Call, split: ast.Call, array: ast.expr, ctx: Context) -> Fi
     def build() -> list[Edit]:
         text, imports = ctx.edits.name(_PIPELINE, split)
         edits = [
-            *ctx.edits.delete([made]),
+            *ctx.edits.delete([made], moved=True),
             ctx.edits.replace(split.args[0], f"{text}($first, $second)", first=transformer, second=split.args[0]),
         ]
         if ctx.text(source) != array.id:
@@ -422,7 +422,7 @@ def _resampled(node: ast.Call, split: ast.Call, ctx: Context) -> Fix | None:
     def build() -> list[Edit]:
         trained = [parts[2 * split_names.index(name)] for name in names]
         text = f"{', '.join(trained)} = {ctx.text(node.func)}({', '.join(trained)})"
-        edits = [*ctx.edits.delete([statement]), ctx.edits.insert_after(ctx.tree.statement(split), text)]
+        edits = [*ctx.edits.delete([statement], moved=True), ctx.edits.insert_after(ctx.tree.statement(split), text)]
         renamed = dict(zip(names, given, strict=True))
         return [*edits, *(ctx.edits.replace(n, renamed[n.id]) for n in inside if renamed[n.id] != n.id)]
 

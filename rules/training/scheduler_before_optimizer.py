@@ -85,7 +85,7 @@ class SchedulerBeforeOptimizer(Rule):
 
     def _fix(self, statement: ast.stmt, holder: ast.stmt, ctx: Context) -> Fix:
         def build() -> list[Edit]:
-            return [ctx.edits.insert_after(holder, ctx.text(statement)), *ctx.edits.delete([statement])]
+            return ctx.edits.move(statement, holder, behind=True)
 
         return ctx.fix(build, Safety.UNSAFE, "Move it behind the optimizer's step")
 

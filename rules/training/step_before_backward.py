@@ -88,11 +88,9 @@ class StepBeforeBackward(Rule):
     def _moved(self, statement: ast.stmt, target: ast.stmt, behind: bool, ctx: Context) -> Fix | None:
         if ctx.tree.parent(statement) is not ctx.tree.parent(target):
             return None
-        text = ctx.text(statement)
 
         def build() -> list[Edit]:
-            place = ctx.edits.insert_after if behind else ctx.edits.insert_before
-            return [place(target, text), *ctx.edits.delete([statement])]
+            return ctx.edits.move(statement, target, behind=behind)
 
         where = "behind" if behind else "in front of"
         return ctx.fix(build, Safety.UNSAFE, f"Move it {where} `{ctx.short(target)}`")

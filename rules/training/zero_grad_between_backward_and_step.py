@@ -86,7 +86,7 @@ class ZeroGradBetweenBackwardAndStep(Rule):
         target = ctx.tree.statement(backward.node)
 
         def build() -> list[Edit]:
-            return [ctx.edits.insert_before(target, ctx.text(statement)), *ctx.edits.delete([statement])]
+            return ctx.edits.move(statement, target, behind=False)
 
         return ctx.fix(build, Safety.UNSAFE, f"Move `{ctx.short(zero.node)}` in front of `{ctx.short(backward.node)}`")
 
