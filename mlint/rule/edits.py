@@ -165,7 +165,7 @@ class Edits:
 
         for statement in statements:
             comments, alone = blocks.comments_above(self._source, statement)
-            self.ambiguous = self.ambiguous or bool(comments) and not alone
+            self.ambiguous |= bool(comments) and not alone
         return list(blocks.delete(self._source, statements, take_above=not moved))
 
     def move(self, statement: ast.stmt, target: ast.stmt, *, behind: bool) -> list[Edit]:
