@@ -26,12 +26,17 @@ _KEEPING = frozenset(
     "ravel flatten transpose array asarray square power pow multiply where concatenate stack to detach clone "
     "copy".split()
 )
+_REAL = frozenset(
+    "rand randn normal uniform standard_normal random_sample random float32 float64 double half float abs absolute "
+    "fabs norm std var randint arange".split()
+)
+"""Functions that give no complex numbers whatever they are given."""
 _LIBRARIES = frozenset({"numpy", "torch", "jax", "tensorflow", "scipy", "math"})
 _DEPTH = 6
 
 
 def is_floating(model: FileModel, node: ast.AST, depth: int = 0) -> bool:
-    """Whether an expression certainly gives floating-point numbers."""
+    """Whether an expression certainly gives floating-point numbers, real or complex ones: see `is_real`."""
     kind = model.kinds.of(node)
     if kind.name == "float" or kind.dtype in _FLOATS:
         return True
@@ -64,14 +69,7 @@ def _gives_floats(model: FileModel, node: ast.Call, depth: int) -> bool:
     word = _word(node)
     if dotted is None and not isinstance(node.func, ast.Attribute):
         return False
-    library = dotted is not None and dotted.partition(".")[0] in (
-        "numpy",
-        "torch",
-        "jax",
-        "tensorflow",
-        "scipy",
-        "math",
-    )
+    library = dotted is not None and dotted.partition(".")[0] in _LIBRARIES
     if word == "astype" and node.args:
         from mlint.model.results import dtype_of
 
@@ -84,6 +82,40 @@ def _gives_floats(model: FileModel, node: ast.Call, depth: int) -> bool:
     if word in _KEEPING:
         operands = list(node.args) if library else [node.func.value]  # type: ignore[attr-defined]
         return bool(operands) and is_floating(model, operands[0], depth + 1)
+    return False
+
+
+def is_real(model: FileModel, node: ast.AST, depth: int = 0) -> bool:
+    """Whether an expression certainly gives no complex numbers."""
+    kind = model.kinds.of(node)
+    if kind.name in ("float", "int", "bool"):
+        return True
+    if kind.dtype is not None:
+        return kind.dtype in _FLOATS or kind.dtype.startswith(("int", "uint", "bool"))
+    if depth > _DEPTH:
+        return False
+    if isinstance(node, ast.UnaryOp):
+        return is_real(model, node.operand, depth + 1)
+    if isinstance(node, ast.BinOp):
+        return is_real(model, node.left, depth + 1) and is_real(model, node.right, depth + 1)
+    if isinstance(node, ast.IfExp):
+        return is_real(model, node.body, depth + 1) and is_real(model, node.orelse, depth + 1)
+    if isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr == "T"):
+        return is_real(model, node.value, depth + 1)
+    if isinstance(node, ast.Name):
+        values = _values(model, node)
+        return bool(values) and all(is_real(model, value, depth + 1) for value in values)
+    if not isinstance(node, ast.Call):
+        return False
+    dotted, word = model.names.dotted(node.func), _word(node)
+    if dotted is not None and dotted.partition(".")[0] in _LIBRARIES:
+        if word in _REAL:
+            return True
+        return word in (_FLOATING | _KEEPING) and all(is_real(model, part, depth + 1) for part in node.args)
+    if dotted is None and isinstance(node.func, ast.Attribute):
+        if word in ("normal", "uniform", "random", "standard_normal"):
+            return model.kinds.of(node.func.value).name.startswith("numpy.random")
+        return word in (_FLOATING | _KEEPING) and is_real(model, node.func.value, depth + 1)
     return False
 
 

@@ -161,8 +161,12 @@ class Context:
         return self.model.kinds.is_a(node, *kinds)
 
     def is_floating(self, node: ast.AST) -> bool:
-        """Whether an expression certainly gives floating-point numbers."""
+        """Whether an expression certainly gives floating-point numbers, real or complex ones."""
         return numeric.is_floating(self.model, node)
+
+    def is_real(self, node: ast.AST) -> bool:
+        """Whether an expression certainly gives no complex numbers."""
+        return numeric.is_real(self.model, node)
 
     def is_whole(self, node: ast.AST) -> bool:
         """Whether an expression certainly gives whole numbers or truth values."""

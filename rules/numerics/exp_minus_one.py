@@ -17,7 +17,8 @@ class ExpMinusOne(PatternRule):
     computes the difference itself. The same holds for `1 - exp(x)`, which is `-expm1(x)`.
 
     ## Fix safety
-    Safe: equal up to rounding, and closer to the exact value near zero, in the same dtype.
+    Safe: equal up to rounding, and closer to the exact value near zero, in the same dtype. Of complex numbers, an
+    infinite real part gives an imaginary part of NaN where the original gives 0.
 
     ## References
     - N. J. Higham, "Accuracy and Stability of Numerical Algorithms", SIAM, 2nd edition 2002, section 1.14.1.
@@ -48,8 +49,9 @@ class ExpMinusOne(PatternRule):
         if isinstance(number, ast.Constant) or ctx.is_whole(x):
             return False
         rest = match.variables.get("rest", ())
-        if any(isinstance(argument, ast.keyword) and argument.arg == "out" for argument in rest):  # type: ignore[union-attr]
-            return False
+        for argument in rest if not isinstance(rest, ast.AST) else ():
+            if not isinstance(argument, ast.keyword) or argument.arg in ("out", None):
+                return False  # the exponential itself is stored as well
         return not any(isinstance(part, ast.Constant) and isinstance(part.value, complex) for part in walk(x))
 
     examples = (
@@ -73,6 +75,7 @@ class ExpMinusOne(PatternRule):
             bad="def kl(logratio):\n    return ((torch.exp(logratio) - 1) - logratio).mean()\n",
             good="def kl(logratio):\n    return (torch.expm1(logratio) - logratio).mean()\n",
         ),
+        Example(given=NUMPY + "o = np.zeros(100)\n", ok="y = np.exp(x, o) - 1", note="`o` is read later"),
         Example(given=NUMPY, bad="y = np.exp(x) - 1", good="y = np.expm1(x)", equal="y", close=True),
         Example(
             given="from numpy import exp\nimport numpy as np\nx = np.random.randn(9)\n",

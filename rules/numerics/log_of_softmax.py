@@ -52,7 +52,7 @@ class LogOfSoftmax(PatternRule):
 
     def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
         sigmoid = match.pattern.startswith(("torch.", "tf.")) and "sigmoid" in match.pattern
-        if sigmoid and not ctx.is_floating(match["x"]):
+        if sigmoid and not (ctx.is_floating(match["x"]) and ctx.is_real(match["x"])):
             return Safety.UNSAFE
         return super().fix_safety(match, ctx)
 
@@ -71,6 +71,24 @@ class LogOfSoftmax(PatternRule):
             equal="y",
             close=True,
             better=True,
+        ),
+        Example(
+            given="import torch\nimport torch.nn.functional as F\n",
+            bad="def score(z: torch.Tensor):\n    return torch.log(torch.sigmoid(z / 2))\ny = score(torch.rand(3))",
+            good="def score(z: torch.Tensor):\n    return F.logsigmoid(z / 2)\ny = score(torch.rand(3))",
+            equal="y",
+            close=True,
+            safety="unsafe",
+            note="`z / 2` may be complex",
+        ),
+        Example(
+            given=TORCH,
+            bad="y = torch.log(torch.sigmoid(x / 2))",
+            good="y = F.logsigmoid(x / 2)",
+            equal="y",
+            close=True,
+            better=True,
+            safety="safe",
         ),
         Example(
             given=TORCH,

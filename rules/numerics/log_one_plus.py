@@ -81,7 +81,7 @@ class LogOnePlus(PatternRule):
             if match.pattern.startswith("torch."):
                 proven = ctx.kinds.of(x).dtype in ("float16", "bfloat16", "float32")
             else:
-                proven = match.pattern.startswith("jnp.") or ctx.is_floating(x)
+                proven = match.pattern.startswith("jnp.") or (ctx.is_floating(x) and ctx.is_real(x))
         else:
             proven = not match.pattern.startswith("np.") or ctx.is_floating(x)
         return super().fix_safety(match, ctx) if proven else Safety.UNSAFE
@@ -95,6 +95,23 @@ class LogOnePlus(PatternRule):
             close=True,
         ),
         Example(given=TORCH, ok="y = torch.log(1 + torch.floor(x / 3))", note="whole numbers"),
+        Example(
+            given="import numpy as np\n",
+            bad="def f(z):\n    return np.log(1 + np.exp(z / 2))\ny = f(0.3)",
+            good="def f(z):\n    return np.logaddexp(0, z / 2)\ny = f(0.3)",
+            equal="y",
+            close=True,
+            safety="unsafe",
+            note="`z / 2` may be complex",
+        ),
+        Example(
+            given=NUMPY,
+            bad="y = np.log(1 + np.exp(x / 2))",
+            good="y = np.logaddexp(0, x / 2)",
+            equal="y",
+            close=True,
+            safety="safe",
+        ),
         Example(given=TORCH, bad="y = (x * 2 + 1.0).log()", good="y = (x * 2).log1p()", equal="y", close=True),
         Example(given=TORCH, bad="y = (1 + x).log()", good="y = x.log1p()", equal="y", close=True),
         Example(

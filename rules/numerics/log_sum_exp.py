@@ -21,8 +21,9 @@ class LogSumExp(PatternRule):
     ## Fix safety
     Safe: equal up to rounding where the original is finite, finite where it overflows. Unsafe for
     `np.logaddexp.reduce`, which rounds once an element (the sum of a million float32 is off by 0.4 %), for SciPy's
-    `logsumexp` where x is not proven to be an array of float32 or float64 (it makes float64 of shorter dtypes), and for
-    TensorFlow's where x could be complex.
+    `logsumexp` where x is not proven to be an array of float32 or float64 (it makes float64 of shorter dtypes) or has
+    several dimensions and no axis is given (it raises for an empty matrix), for PyTorch's where the dimension is not
+    written down (it takes no None), and for TensorFlow's where x could be complex.
 
     ## References
     - P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
@@ -70,23 +71,48 @@ class LogSumExp(PatternRule):
 
     def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
         rest = match.variables.get("rest")
+        doubtful = False
         if rest is not None and not isinstance(rest, ast.AST):
-            values = [item.value if isinstance(item, ast.keyword) else item for item in rest]
-            if match.pattern.startswith("torch.") and (not values or _is_none(values[0])):
-                return None
             if len([item for item in rest if not isinstance(item, ast.keyword)]) > 2:
                 return None
+            dimension = _dimension(rest)
+            if match.pattern.startswith("torch."):
+                if dimension is None or _is_none(dimension):
+                    return None
+                doubtful = not _is_numbers(dimension)
         x = match["x"]
         if match.pattern.startswith("np."):
             kind = ctx.kinds.of(x)
             scipy = ctx.names.spell("scipy.special.logsumexp", match.node)[1] is None
-            if not scipy or kind.dtype not in ("float32", "float64") or not kind.ndim:
+            whole = kind.ndim == 1 or (rest is not None and _dimension(rest) is not None)
+            if not scipy or kind.dtype not in ("float32", "float64") or not kind.ndim or not whole:
                 return Safety.UNSAFE
-        if match.pattern.startswith("tf.") and not ctx.is_floating(x):
+        if match.pattern.startswith("tf.") and not (ctx.is_floating(x) and ctx.is_real(x)):
+            return Safety.UNSAFE
+        if doubtful:
             return Safety.UNSAFE
         return super().fix_safety(match, ctx)
 
     examples = (
+        Example(
+            given=TORCH,
+            bad="def f(x, dim=None):\n    return torch.log(torch.sum(torch.exp(x), dim))\ny = f(x, 1)",
+            good="def f(x, dim=None):\n    return torch.logsumexp(x, dim)\ny = f(x, 1)",
+            equal="y",
+            close=True,
+            better=True,
+            safety="unsafe",
+            note="`logsumexp` takes no None",
+        ),
+        Example(
+            given=NUMPY + "from scipy import special\nm = np.zeros((3, 4))\n",
+            bad="y = np.log(np.sum(np.exp(m)))",
+            good="y = special.logsumexp(m)",
+            equal="y",
+            close=True,
+            safety="unsafe",
+            note="an empty matrix makes SciPy's raise",
+        ),
         Example(
             given=TORCH,
             ok=(
@@ -213,6 +239,26 @@ class LogSumExp(PatternRule):
 def _keywords(match: Match) -> list[str | None]:
     rest = match.variables.get("rest", ())
     return [] if isinstance(rest, ast.AST) else [item.arg for item in rest if isinstance(item, ast.keyword)]
+
+
+def _dimension(rest: object) -> ast.expr | None:
+    """What says along which dimensions to sum."""
+    for item in rest if isinstance(rest, (list, tuple)) else ():
+        if not isinstance(item, ast.keyword):
+            assert isinstance(item, ast.expr)
+            return item
+        if item.arg in ("dim", "axis"):
+            return item.value
+    return None
+
+
+def _is_numbers(node: ast.expr) -> bool:
+    """Whether dimensions are written down as numbers: PyTorch's `sum` takes None and `[]` as well, `logsumexp` not."""
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return bool(node.elts) and all(_is_numbers(element) for element in node.elts)
+    if isinstance(node, ast.UnaryOp):
+        return _is_numbers(node.operand)
+    return isinstance(node, ast.Constant) and type(node.value) is int
 
 
 def _is_none(node: ast.expr) -> bool:
