@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _OF_MODULE = frozenset({"globals"})
 _OF_SCOPE = frozenset({"locals", "vars", "dir", "eval", "exec"})
+_SUPPRESSING = frozenset({"suppress", "raises", "assertRaises", "assertRaisesRegex"})
+"""Contexts that end an error of their block."""
 _QUERIES = frozenset({"query", "eval"})
 """Methods of frames that read local variables: ``df.query("x > @limit")``."""
 
@@ -124,3 +126,24 @@ def _own(model: FileModel, name: ast.Name, scope: ast.AST) -> bool:
     """Whether a name stands in a scope itself, or means a variable of another one."""
     found = model.names.lookup(name)
     return model.tree.scope(name) is scope or found is None or found[0] is not scope
+
+
+def errors_handled(model: FileModel, statement: ast.stmt) -> bool:
+    """Whether the code goes on in the same function, or in a `finally`, when a statement raises: somebody sees what it
+    has done up to then.
+    """
+    child: ast.AST = statement
+    for ancestor in model.tree.ancestors(statement):
+        if isinstance(ancestor, (*FUNCTIONS, ast.ClassDef)):
+            return False
+        body = getattr(ancestor, "body", [])
+        within = isinstance(body, list) and any(child is part for part in body)
+        if within and (getattr(ancestor, "handlers", None) or getattr(ancestor, "finalbody", None)):
+            return True
+        if within and isinstance(ancestor, (ast.With, ast.AsyncWith)):
+            for item in ancestor.items:
+                func = getattr(item.context_expr, "func", None)
+                if getattr(func, "attr", getattr(func, "id", "")) in _SUPPRESSING:
+                    return True
+        child = ancestor
+    return False

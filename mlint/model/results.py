@@ -537,6 +537,8 @@ def arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
     names = {left.name, right.name}
     if names <= {"int", "bool"} and not isinstance(op, (ast.Div, ast.Pow)):
         return INT
+    if names <= {"int", "bool"} and isinstance(op, ast.Pow):
+        return SCALAR  # `2**62` is an int, `2**-1` a float
     if names <= {"int", "float", "bool"}:
         return FLOAT
     if names <= {"int", "float", "bool", "scalar"}:

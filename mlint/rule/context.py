@@ -279,7 +279,8 @@ class Context:
         """The fix that puts a statement in place of a nest of loops; None where something stands in its way.
 
         Args:
-            nest: the loops. Where their variables may be missed, the fix is unsafe; where they are, there is none.
+            nest: the loops. Where their variables may be missed, or an error of a round is handled by the function that
+                they stand in, the fix is unsafe; where their variables are missed, there is none.
             text: the statement; None where it cannot be written.
             obstacles: what stands in the way.
             safe: whether the statement gives the same results.
@@ -292,8 +293,8 @@ class Context:
         dropped = nest.names.union(names)
         if text is None or obstacles or leftover.needed(self.model, nest.loop, dropped):
             return None
-        if safe and leftover.doubt(self.model, nest.loop, dropped):
-            safe = False
+        if safe and (leftover.doubt(self.model, nest.loop, dropped) or leftover.errors_handled(self.model, nest.loop)):
+            safe = False  # a loop that raises in the middle has stored half of its results
         replaced, new = list(statements) or [nest.loop], text
 
         def replace() -> Edit:

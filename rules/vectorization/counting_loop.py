@@ -20,7 +20,8 @@ class CountingLoop(Rule):
 
     ## Fix safety
     Safe where the arrays, their dtypes and the integer dtype of the index are proven: the additions are made one after
-    the other in the same order. Unsafe where dimensions or dtypes are not proven.
+    the other in the same order. Unsafe where dimensions or dtypes are not proven, and where the function handles an
+    error itself, since an index out of bounds raises before anything is counted.
 
     ## Alternatives
     `np.bincount(k, weights=w, minlength=n)` is faster still, needs indices that are not negative and makes a new array.
@@ -79,6 +80,24 @@ class CountingLoop(Rule):
             equal="half.shape",
             safety="unsafe",
             note="the number is float64 in the call and float16 in the loop",
+        ),
+        Example(
+            given=COUNTS,
+            bad=(
+                "few = np.zeros(3)\ntry:\n    for j in k:\n        few[j] += 1\n"
+                "except Exception:\n    print('out of range')"
+            ),
+            good="few = np.zeros(3)\ntry:\n    np.add.at(few, k, 1)\nexcept Exception:\n    print('out of range')",
+            equal="few.shape",
+            safety="unsafe",
+            note="the loop has counted up to the error",
+        ),
+        Example(
+            given=COUNTS + "import contextlib\n",
+            bad="few = np.zeros(3)\nwith contextlib.suppress(IndexError):\n    for j in k:\n        few[j] += 1",
+            good="few = np.zeros(3)\nwith contextlib.suppress(IndexError):\n    np.add.at(few, k, 1)",
+            equal="few.shape",
+            safety="unsafe",
         ),
         Example(given=COUNTS, ok="bins = [0] * 7\nfor i in range(100):\n    bins[k[i]] += 1"),
         Example(given=COUNTS, ok="bins = {}\nfor i in range(100):\n    bins[k[i]] += 1"),

@@ -22,7 +22,7 @@ class GatherScatterLoop(Rule):
     Safe where the arrays, their dtypes and the integer dtype of the index are proven. Picking reads the same elements;
     placing stores in the order of the index, so that where an index occurs twice the last value stays, as in the loop.
     An index out of bounds raises the same IndexError, but before anything is stored. Unsafe where dimensions, dtypes or
-    the absence of shared memory are not proven.
+    the absence of shared memory are not proven, and where the function handles an error itself.
 
     ## References
     - NumPy user guide, "Indexing on ndarrays", sections on advanced indexing and on assigning values.
