@@ -147,13 +147,22 @@ class Flow:
         return False
 
     def is_about_rounds(self, test: ast.expr, loop: LoopNode, depth: int = 0) -> bool:
-        """Whether a condition holds in some rounds of a loop only: it counts them, or is about ranks or logging."""
+        """Whether a condition holds in some rounds of a loop only: it counts them, or is about ranks or logging.
+
+        ``step < start`` is none: from some round on it is always so.
+        """
         for inner in walk(test):
             if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mod):
                 return True
-            if isinstance(inner, (ast.Name, ast.Attribute)):
-                word = inner.id if isinstance(inner, ast.Name) else inner.attr
-                if _EVERY_N.search(word) or word in self._counters(loop):
+            if isinstance(inner, ast.Call):
+                if any(_word(argument) in self._counters(loop) for argument in inner.args):
+                    return True
+            elif isinstance(inner, ast.Compare):
+                if any(_word(side) in self._counters(loop) for side in (inner.left, *inner.comparators)):
+                    if all(isinstance(op, (ast.Eq, ast.NotEq, ast.In, ast.NotIn)) for op in inner.ops):
+                        return True
+            elif isinstance(inner, (ast.Name, ast.Attribute)):
+                if _EVERY_N.search(_word(inner)):
                     return True
                 if isinstance(inner, ast.Name) and depth < 3:
                     found = self.names.lookup(inner)
@@ -290,6 +299,12 @@ class Flow:
                     and self.names.lookup(n) is not None and self.names.lookup(n)[0] is scope  # type: ignore[index]
                 )  # fmt: skip
         return found
+
+
+def _word(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _goes_on(block: list[ast.stmt]) -> bool:

@@ -127,6 +127,10 @@ class Guards:
         last = block[-1]
         if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
             return self.model.names.dotted(last.value.func) in _ENDING
+        if isinstance(last, ast.Raise) and last.exc is not None:
+            # `if not is_x_available(): raise ImportError(…)` asks for a library; it chooses nothing.
+            raised = last.exc.func if isinstance(last.exc, ast.Call) else last.exc
+            return not (isinstance(raised, ast.Name) and raised.id in _ERRORS)
         return isinstance(last, _LEAVES)
 
     def _is_of_python(self, test: ast.expr) -> bool:

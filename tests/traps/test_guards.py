@@ -95,6 +95,9 @@ UNGUARDED = {
     "a function of something else": "def is_big():\n    return 3 > 2\n\n\nif is_big():\n    {call}",
     "the finally of a try": "try:\n    pass\nexcept ImportError:\n    pass\nfinally:\n    {call}",
     "behind a guard": "if torch.__version__ < '2.4':\n    print('old')\n{call}",
+    "a library that must be there": (
+        "from tools import is_x_available\n\nif not is_x_available():\n    raise ImportError('x')\n{call}"
+    ),
     "a flag of another file": "from flags import FAST\n\nif FAST:\n    {call}",
 }
 

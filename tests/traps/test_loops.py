@@ -73,6 +73,9 @@ ALWAYS = {
     "under a context": "with torch.no_grad():\n    args.losses.append(loss.item())",
     "behind batches that are left out": "if y is None:\n    continue\nargs.losses.append(loss.item())",
     "behind outputs that are left out": "if args.logits is None:\n    continue\nargs.losses.append(loss.item())",
+    "behind rounds that a resumed run leaves out": (
+        "if step < args.start:\n    continue\nargs.losses.append(loss.item())"
+    ),
     "cpu": "args.losses.append(loss.detach().cpu().numpy())",
     "float": "args.losses.append(float(loss))",
 }
