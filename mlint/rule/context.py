@@ -265,6 +265,21 @@ class Context:
 
         return Fix(safety, message, None, made)
 
+    def without(self, statement: ast.stmt, names: Iterable[str], safety: Safety) -> Safety | None:
+        """The safety of a fix after which a statement no longer binds names; None where somebody reads them.
+
+        Unsafe where somebody may look them up, and where the function handles an error of the statement, and so sees
+        what a loop has done before it raises.
+        """
+        from mlint.model import leftover
+
+        dropped = frozenset(names)
+        if leftover.needed(self.model, statement, dropped):
+            return None
+        if leftover.doubt(self.model, statement, dropped) or leftover.errors_handled(self.model, statement):
+            return Safety.UNSAFE
+        return safety
+
     def loop_fix(
         self,
         nest: Nest,
@@ -288,19 +303,14 @@ class Context:
             names: more names than the variables of the loops that go with them.
             build: makes the edits, if a replacement of ``statements`` is not all.
         """
-        from mlint.model import leftover
-
-        dropped = nest.names.union(names)
-        if text is None or obstacles or leftover.needed(self.model, nest.loop, dropped):
+        safety = self.without(nest.loop, nest.names.union(names), Safety.SAFE if safe else Safety.UNSAFE)
+        if text is None or obstacles or safety is None:
             return None
-        if safe and (leftover.doubt(self.model, nest.loop, dropped) or leftover.errors_handled(self.model, nest.loop)):
-            safe = False  # a loop that raises in the middle has stored half of its results
         replaced, new = list(statements) or [nest.loop], text
 
         def replace() -> Edit:
             return self.edits.replace_statements(replaced, new)
 
-        safety = Safety.SAFE if safe else Safety.UNSAFE
         return self.fix(build or replace, safety, f"Replace the loop by `{text}`")
 
     def substituted(self, node: ast.expr | ast.stmt, replacements: Mapping[ast.AST, str]) -> str | None:

@@ -14,8 +14,10 @@ class ItemPerElement(Rule):
     copies once, and gives the same Python numbers.
 
     ## Fix safety
-    Safe: an element that `.item()` accepts holds one number, so the flattened tensor has the same numbers in the same
-    order. Where the tensor is not known to have one dimension, it is flattened first.
+    Safe where the tensor is known to have one dimension: the same numbers in the same order. Where it is not, it is
+    flattened first, and the fix is unsafe: an element that holds several numbers makes `.item()` raise. Unsafe as well
+    where the function handles an error itself, and where the variable of a loop may be read by its name; there is no
+    fix where it is read.
 
     ## References
     - PyTorch documentation, `torch.Tensor.tolist` and `torch.Tensor.item`.
@@ -23,7 +25,7 @@ class ItemPerElement(Rule):
 
     code, name = "ML129", "item-per-element"
     libraries = ("torch",)
-    safety = Safety.SAFE
+    safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Method("item"), Call("float"))
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
@@ -69,7 +71,10 @@ class ItemPerElement(Rule):
 
         shown = ctx.short(tensor)
         text = template.replace("$x", "" if shown.endswith("…") else shown)
-        fix = ctx.fix(build, Safety.SAFE, f"Replace by `{text}`")
+        names = [inner.id for inner in walk(target) if isinstance(inner, ast.Name)] if place is not parent else []
+        proven = Safety.SAFE if flat else Safety.UNSAFE  # a row of several numbers raises
+        safety = ctx.without(place if isinstance(place, ast.For) else ctx.tree.statement(place), names, proven)
+        fix = None if safety is None else ctx.fix(build, safety, f"Replace by `{text}`")
         message = f"`{ctx.short(node)}` fetches the elements of `{ctx.short(tensor)}` one at a time"
         yield ctx.finding(place, message, f"use `{text}`", fix)
 
@@ -125,6 +130,26 @@ class ItemPerElement(Rule):
             given="import torch\nx = torch.rand(3)", ok="out = []\nfor v in x:\n    out.append(v.item())\n    print(v)"
         ),
         Example(given="import numpy as np\nimport torch", ok="a = [v.item() for v in np.arange(3)]"),
+        Example(
+            given="import torch\nx = torch.rand(3, 2)",
+            bad="try:\n    a = [v.item() for v in x]\nexcept RuntimeError:\n    a = x.sum(1).tolist()",
+            good="try:\n    a = x.flatten().tolist()\nexcept RuntimeError:\n    a = x.sum(1).tolist()",
+            equal="len(a) > 0",
+            safety="unsafe",
+            note="rows of several numbers raise, and are waited for",
+        ),
+        Example(
+            given="import torch\nx = torch.rand(3)",
+            bad="out = []\nfor v in x:\n    out.append(v.item())\ndel v",
+            note="the variable is needed: no fix",
+        ),
+        Example(
+            given="import torch\nx = torch.rand(3)",
+            bad="out = []\nfor v in x:\n    out.append(v.item())",
+            good="out = []\nout.extend(x.tolist())",
+            equal="out",
+            safety="safe",
+        ),
     )
 
 
@@ -158,8 +183,7 @@ def _appending(call: ast.Call, node: ast.Call, ctx: Context) -> ast.For | None:
         return None
     if not isinstance(func.value, ast.Name) or not ctx.is_a(func.value, "list"):
         return None
-    names = {inner.id for inner in walk(loop.target) if isinstance(inner, ast.Name)}
-    return None if any(ctx.flow.uses_after(name, loop) for name in names) else loop
+    return loop
 
 
 def _is_atom(node: ast.expr) -> bool:

@@ -5,7 +5,12 @@ from collections.abc import Iterator
 
 from mlint.rule import NDARRAY, Call, Context, Edit, Example, Finding, Rule, Safety
 
-ARRAYS = "import numpy as np\nimport torch\na, b = np.random.randn(3, 4), np.random.randn(3, 4)\n"
+ARRAYS = "import numpy as np\nimport torch\na = np.random.randn(3, 4)\nb = np.random.randn(3, 4)\n"
+
+_TAKES_ALL = frozenset(
+    f"torch.{name}" for name in "float float16 float32 float64 double half bfloat16 bool complex64 complex128".split()
+)
+"""Dtypes to which a number and an array are converted alike: whatever does not fit becomes inf."""
 
 
 class TensorFromListOfArrays(Rule):
@@ -18,7 +23,9 @@ class TensorFromListOfArrays(Rule):
     ## Fix safety
     Safe for a list that is written out, or with an explicit `dtype`, where all arrays are known to have one dtype: the
     same values of the same dtype. Unsafe for a comprehension, which may be empty: an empty list gives float32, an empty
-    array float64; and for arrays of several dtypes, which NumPy promotes in its own way.
+    array float64; for arrays of several dtypes, which NumPy promotes in its own way; for arrays of several dimensions
+    that may have no rows, since nested lists lose the length of the rows then; and for a `dtype` of integers, where a
+    number that does not fit raises and an array wraps around.
 
     ## References
     - PyTorch documentation, `torch.tensor`; the warning "Creating a tensor from a list of numpy.ndarrays is extremely
@@ -46,9 +53,15 @@ class TensorFromListOfArrays(Rule):
             made = bindings[0].value if len(bindings) == 1 and not bindings[0].path else None
         if not isinstance(made, (ast.List, ast.Tuple, ast.ListComp)):
             return
-        sure = not isinstance(made, ast.ListComp) or ctx.argument(node, "dtype") is not None
+        dtype = ctx.argument(node, "dtype")
+        sure = not isinstance(made, ast.ListComp) or dtype is not None
         if isinstance(source, ast.Name) or any(element.dtype is None for element in kind.elements):
             sure = False  # it may have changed since; arrays of several dtypes are promoted in another way
+        if dtype is not None and ctx.dotted(dtype) not in _TAKES_ALL:
+            sure = False
+        elements = [made.elt] if isinstance(made, ast.ListComp) else made.elts
+        if not all(_keeps_its_shape(element, ctx) for element in elements):
+            sure = False
 
         def build() -> list[Edit]:
             text, imports = ctx.edits.name("numpy.array", node)
@@ -59,6 +72,29 @@ class TensorFromListOfArrays(Rule):
         yield ctx.finding(node, message, "make one array of them first: `np.array`", fix)
 
     examples = (
+        Example(
+            given=ARRAYS,
+            bad="x = torch.tensor([a[:0], b[:0]])",
+            good="x = torch.tensor(np.array([a[:0], b[:0]]))",
+            equal="x.numel()",
+            safety="unsafe",
+            note="of two lists of no rows nobody can tell how long the rows are",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="x = torch.tensor([a, b], dtype=torch.int32)",
+            good="x = torch.tensor(np.array([a, b]), dtype=torch.int32)",
+            equal="x",
+            safety="unsafe",
+            note="a number that does not fit raises, an array wraps around",
+        ),
+        Example(
+            given=ARRAYS,
+            bad="x = torch.tensor([a[0], b[0]])",
+            good="x = torch.tensor(np.array([a[0], b[0]]))",
+            equal="x",
+            safety="safe",
+        ),
         Example(given=ARRAYS, bad="x = torch.tensor([a, b])", good="x = torch.tensor(np.array([a, b]))", equal="x"),
         Example(
             given=ARRAYS,
@@ -95,3 +131,13 @@ class TensorFromListOfArrays(Rule):
         Example(given=ARRAYS, ok="x = torch.tensor([torch.rand(3), torch.rand(3)][0].tolist())"),
         Example(given=ARRAYS, ok="x = torch.tensor([v.sum() for v in (a, b)])", note="a list of numbers"),
     )
+
+
+def _keeps_its_shape(array: ast.expr, ctx: Context) -> bool:
+    """Whether nested lists of the array's numbers certainly show its shape: no dimension but the last can be empty."""
+    lengths = ctx.model.lengths
+    ndim = lengths.dimensions(array)
+    if ndim is None:
+        return False
+    known = [lengths.axis(array, number) for number in range(ndim - 1)]
+    return all(length is not None and length.base is None and length.offset > 0 for length in known)
