@@ -123,19 +123,20 @@ def _imports(text: str, known: frozenset[str]) -> frozenset[str]:
     for after in parts[1:]:
         if after[:1] in _AFTER_IMPORT:
             line = before[before.rfind("\n") + 1 :]
-            _, origin, module = line.rpartition("from")
-            if origin:
-                found.add(module.strip().partition(".")[0])
+            if "from" in line:
+                names = line.partition("from")[2].replace("from", ",")
             else:
-                names = after.partition("\n")[0]
-                if "\\" in names or "\\" in before[-4:]:
+                names = after.partition("\n")[0].replace(";", ",")
+                if "\\" in names or before[-_INDENT:].rstrip().endswith("\\"):
                     return known  # a line that is continued
-                for name in names.split(","):
-                    found.add(name.strip().partition(".")[0].partition(" ")[0])
-        before = after
+            for name in names.split(","):
+                found.add(name.strip().partition(".")[0].partition(" ")[0])
+        before = after if "\n" in after else f"{before}import{after}"
     return known & found
 
 
+_INDENT = 100
+"""Enough of what stands before the word to see through the indentation of a continued line."""
 _AFTER_IMPORT = frozenset({" ", "\t", "(", "\\"})
 
 

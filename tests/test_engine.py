@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlint.engine import Engine, EngineOptions, Report
+from mlint.engine import Engine, EngineOptions, Report, _imports
 from mlint.registry import RegistryError, load_index, load_rule
 from mlint.source import Source
 
@@ -99,6 +99,20 @@ def test_a_library_that_is_imported_in_a_function_counts(check: Check) -> None:
     assert shown(check("Node(ast.While)", "def f():\n    import torch\n    while c:\n        pass")) == [
         "while c: pass"
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import torch", "import os, torch.nn as nn", "import os; import torch", "if x: import torch",
+        "from torch import nn", "from torch import(nn)", "from torch.nn.imports import nn", "\tfrom\ttorch import nn",
+        "from torch.convert_from_x import load", "x = 1; from torch import nn", "import os, \\\n    torch",
+        "import \\\n    torch", "from torch \\\n    import nn", "import torch\r\n",
+        "try:\n    import torch as t\nexcept: 0",
+    ],
+)  # fmt: skip
+def test_no_way_to_import_a_library_is_missed(text: str) -> None:
+    assert "torch" in _imports(text, frozenset({"torch", "numpy"}))
 
 
 def test_a_file_that_only_mentions_a_library_is_not_shown(check: Check) -> None:
