@@ -4,10 +4,27 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlint.rule import Context, Example, Finding, Lifted, Nest, Node, NotElementwise, Rule, Safety, Target
+from mlint.rule import (
+    NDARRAY,
+    TENSOR,
+    Context,
+    Example,
+    Finding,
+    Lifted,
+    Nest,
+    Node,
+    NotElementwise,
+    Rule,
+    Safety,
+    Target,
+    walk,
+)
 
 NUMPY = "import numpy as np\n"
 ARRAYS = NUMPY + "rng = np.random.default_rng()\na = np.random.normal(size=100)\nb = np.random.normal(size=100)\n"
+_FEW = 8
+"""Loops over slices with a literal number of rounds up to this are left alone."""
+
 FLOAT32 = NUMPY + "a = np.zeros(40, dtype=np.float32)\na[:] = np.random.normal(size=40)\n"
 
 
@@ -26,7 +43,8 @@ class ElementwiseStoreLoop(Rule):
     ## Why
     Each round of such a loop makes NumPy scalars for what it reads, looks up their operators and stores the result
     through `__setitem__`: tens to hundreds of nanoseconds an element. The array expression runs the same arithmetic in
-    one compiled loop over the memory.
+    one compiled loop over the memory. A loop over the slices of a tensor (`b[:, y] = a[:, y] * (1 - y / n)`) launches
+    each operator once for each slice, where the counter as an array (`torch.arange(n)`) needs one launch for all.
 
     ## Fix safety
     Safe where the arrays, their dimensions and their dtypes are proven and the functions give the same bits for an
@@ -48,12 +66,13 @@ class ElementwiseStoreLoop(Rule):
     - NEP 50, "Promotion rules for Python scalars".
 
     ## Known limits
+    Loops over slices are reported without a fix: a counter that is a tensor promotes dtypes, which a number does not.
     Loops of at most eight literal rounds are left alone. A loop that would raise an IndexError in the middle may raise
     a ValueError at once, or none, as an array expression.
     """
 
     code, name = "ML101", "elementwise-store-loop"
-    libraries = ("numpy",)
+    libraries = ("numpy", "torch")
     safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Node(ast.For),)
     examples = (
@@ -339,10 +358,75 @@ class ElementwiseStoreLoop(Rule):
             close=True,
             bench=True,
         ),
+        Example(
+            given="import torch\n",
+            bad=(
+                "def blend(a: torch.Tensor, b: torch.Tensor, extent: int):\n    for y in range(extent):\n"
+                "        b[:, :, y, :] = a[:, :, -extent + y, :] * (1 - y / extent) + b[:, :, y, :] * (y / extent)\n"
+                "    return b\n"
+            ),
+            note="reported only",
+        ),
+        Example(
+            given="import torch\n",
+            bad=(
+                "def shift(a: torch.Tensor, n: int):\n    b = torch.zeros_like(a)\n    for t in range(n):\n"
+                "        b[:, t] = a[:, t + 1] - a[:, t]\n    return b\n"
+            ),
+        ),
+        Example(
+            given=NUMPY,
+            bad=(
+                "def fade(x: np.ndarray, n: int):\n    for t in range(n):\n"
+                "        x[:, t] = x[:, t] * (t / n)\n    return x\n"
+            ),
+        ),
+        Example(
+            given="import torch\n",
+            ok="def f(b: torch.Tensor, n: int):\n    for t in range(n):\n        b[:, t] = b[:, t - 1] * 0.9\n",
+            note="each slice is made of the one before",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def f(b: torch.Tensor, net, n: int):\n    for t in range(n):\n        b[:, t] = net(b[:, t])\n",
+            note="what a function does with a slice is not known of all",
+        ),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def f(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor, n: int):\n    for t in range(n):\n"
+                "        b[:, t] = a[:, t] + bias\n"
+            ),
+            note="a tensor of the shape of one slice does not fit all of them",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def f(a, b, n):\n    for t in range(n):\n        b[:, t] = a[:, t] * 2\n",
+            note="these may be anything",
+        ),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def f(a: torch.Tensor, b: torch.Tensor):\n    for c in range(3):\n"
+                "        b[:, c] = a[:, c] * (1 - c / 3)\n"
+            ),
+            note="three rounds",
+        ),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def f(a: torch.Tensor, b: torch.Tensor, order: torch.Tensor, n: int):\n    for t in range(n):\n"
+                "        b[:, order[t]] = a[:, t]\n"
+            ),
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.For)
+        slices = _Slices.read(node, ctx)
+        if slices is not None:
+            yield slices.finding(ctx)
+            return
         found = self._read(node, ctx)
         if found is None:
             return
@@ -414,3 +498,143 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.Mod: "%",
     ast.Pow: "**",
 }
+
+
+@dataclass
+class _Slices:
+    """`for y in range(n): b[:, y] = a[:, y + k] * f(y)`: one slice after the other, each from slices of that number."""
+
+    statement: ast.Assign | ast.AugAssign
+    place: ast.Subscript
+    counter: str
+    stop: ast.expr
+    axis: int
+
+    @classmethod
+    def read(cls, loop: ast.For, ctx: Context) -> _Slices | None:
+        if len(loop.body) != 1 or loop.orelse or not isinstance(loop.target, ast.Name):
+            return None
+        statement, iterated = loop.body[0], loop.iter
+        if isinstance(statement, ast.Assign):
+            place = statement.targets[0]
+            if len(statement.targets) != 1:
+                return None
+        elif isinstance(statement, ast.AugAssign) and type(statement.op) in _OPERATORS:
+            place = statement.target
+        else:
+            return None
+        if not isinstance(place, ast.Subscript) or not isinstance(place.slice, ast.Tuple):
+            return None
+        counter = loop.target.id
+        axes = [at for at, index in enumerate(place.slice.elts) if not _is_whole(index)]
+        if len(axes) != 1 or len(place.slice.elts) == 1 or not _is_name(place.slice.elts[axes[0]], counter):
+            return None
+        if not isinstance(iterated, ast.Call) or len(iterated.args) != 1 or ctx.dotted(iterated.func) != "range":
+            return None
+        stop = iterated.args[0]
+        few = isinstance(stop, ast.Constant) and isinstance(stop.value, int) and stop.value <= _FEW
+        if few or isinstance(stop, ast.Starred) or not isinstance(place.value, (ast.Name, ast.Attribute)):
+            return None
+        found = cls(statement, place, counter, stop, axes[0])
+        if not ctx.kinds.of(place.value).is_a(NDARRAY, TENSOR) or not found._lifts(statement.value, ctx):
+            return None
+        reads = any(isinstance(part, ast.Subscript) for part in walk(statement.value))
+        return found if reads and not ctx.flow.compiled(loop) else None
+
+    def finding(self, ctx: Context) -> Finding:
+        tensor = ctx.kinds.of(self.place.value).is_a(TENSOR)
+        array, stop = ctx.short(self.place.value), ctx.short(self.stop)
+        behind = len(self.place.slice.elts) - 1 - self.axis  # type: ignore[attr-defined]
+        shape = ", ".join(["-1", *["1"] * behind])
+        if tensor:
+            number = f"torch.arange({stop}, device={array}.device)" + (f".view({shape})" if behind else "")
+        else:
+            number = f"np.arange({stop})" + (f".reshape({shape})" if behind else "")
+        reads = [part for part in walk(self.statement.value) if isinstance(part, ast.Subscript)]
+        texts = [f"`{ctx.short(read.value)}[{self._sliced(read, ctx)}]`" for read in reversed(reads)]
+        others = [text for text in dict.fromkeys(texts) if text != f"`{array}[{self._sliced(self.place, ctx)}]`"]
+        source = f" from {' and '.join(others)}" if others else ""
+        work = "launches its operators" if tensor else "runs the interpreter"
+        counted = any(_is_name(part, self.counter) for part in self._outside_indices(self.statement.value))
+        return ctx.finding(
+            ctx.tree.parent(self.statement) or self.statement,
+            f"`{ctx.short(self.statement, 60)}` {work} once for each slice of `{array}`",
+            f"store to `{array}[{self._sliced(self.place, ctx)}]`{source} at once"
+            + (f", with `{self.counter} = {number}`" if counted else ""),
+        )
+
+    def _sliced(self, read: ast.Subscript, ctx: Context) -> str:
+        """The index that takes all slices which `read` takes one after the other."""
+        stop = ctx.short(self.stop)
+        indices = [":" for _ in read.slice.elts]  # type: ignore[attr-defined]
+        number = read.slice.elts[self.axis]  # type: ignore[attr-defined]
+        if _is_name(number, self.counter):
+            indices[self.axis] = f":{stop}"
+            return ", ".join(indices)
+        assert isinstance(number, ast.BinOp)
+        shift = ctx.text(number.right if _is_name(number.left, self.counter) else number.left)
+        if isinstance(number.op, ast.Sub):
+            shift = f"-{shift}"
+        end = "" if shift == f"-{stop}" else stop if shift == "0" else f"{shift} + {stop}"
+        indices[self.axis] = f"{shift}:{end}"
+        return ", ".join(indices)
+
+    def _lifts(self, node: ast.expr, ctx: Context) -> bool:
+        """Whether an expression for one slice says the same of all slices when the counter is an array."""
+        if isinstance(node, ast.Constant):
+            return isinstance(node.value, (int, float))
+        if _is_name(node, self.counter) or self._is_number(node, ctx):
+            return True
+        if isinstance(node, ast.BinOp):
+            return type(node.op) in _OPERATORS and self._lifts(node.left, ctx) and self._lifts(node.right, ctx)
+        if isinstance(node, ast.UnaryOp):
+            return isinstance(node.op, ast.USub) and self._lifts(node.operand, ctx)
+        if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Tuple):
+            return False
+        own = self.place.slice.elts  # type: ignore[attr-defined]
+        indices = node.slice.elts
+        if len(indices) != len(own) or not all(_is_whole(i) for at, i in enumerate(indices) if at != self.axis):
+            return False
+        number = indices[self.axis]
+        if ast.dump(node.value) == ast.dump(self.place.value):
+            return _is_name(number, self.counter)  # no slice that another round has stored to
+        plain = isinstance(node.value, (ast.Name, ast.Attribute))
+        return plain and ctx.kinds.of(node.value).is_a(NDARRAY, TENSOR) and self._is_shifted(number, ctx)
+
+    def _is_shifted(self, index: ast.expr, ctx: Context) -> bool:
+        """Whether an index is the counter, plus or minus a number."""
+        if _is_name(index, self.counter):
+            return True
+        if not isinstance(index, ast.BinOp) or not isinstance(index.op, (ast.Add, ast.Sub)):
+            return False
+        if _is_name(index.left, self.counter):
+            return self._is_number(index.right, ctx)
+        return (
+            isinstance(index.op, ast.Add) and _is_name(index.right, self.counter) and self._is_number(index.left, ctx)
+        )
+
+    def _is_number(self, node: ast.expr, ctx: Context) -> bool:
+        """Whether an expression is one number, the same in all rounds: what `range` was given is one."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return self._is_number(node.operand, ctx)
+        if isinstance(node, ast.Constant):
+            return isinstance(node.value, (int, float))
+        if any(_is_name(part, self.counter) for part in walk(node)):
+            return False
+        return ast.dump(node) == ast.dump(self.stop) or ctx.kinds.of(node).name in ("int", "float")
+
+    def _outside_indices(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The parts of an expression, without what arrays are indexed by."""
+        if isinstance(node, ast.Subscript):
+            return
+        yield node
+        for child in ast.iter_child_nodes(node):
+            yield from self._outside_indices(child)
+
+
+def _is_whole(index: ast.expr) -> bool:
+    return isinstance(index, ast.Slice) and index.lower is None and index.upper is None and index.step is None
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
