@@ -448,6 +448,8 @@ class ElementwiseStoreLoop(Rule):
         )
 
     def _read(self, node: ast.For, ctx: Context) -> _Loop | None:
+        if not _stores(node):
+            return None
         nest = ctx.elementwise.nest(node)
         if nest is None or len(nest.body) != 1:
             return None
@@ -473,6 +475,19 @@ class ElementwiseStoreLoop(Rule):
         if _is_outer_product(value, nest, target):
             return None
         return _Loop(nest, statement, target, value, doubts)
+
+
+def _stores(loop: ast.For) -> bool:
+    """Whether all that the innermost of nested loops does is to store to an element: a look at the syntax."""
+    body = loop.body
+    while len(body) == 1 and isinstance(body[0], ast.For):
+        body = body[0].body
+    if len(body) != 1:
+        return False
+    statement = body[0]
+    if isinstance(statement, ast.Assign):
+        return isinstance(statement.targets[0], ast.Subscript)
+    return isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Subscript)
 
 
 def _is_outer_product(value: Lifted, nest: Nest, target: Target) -> bool:
