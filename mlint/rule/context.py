@@ -280,6 +280,14 @@ class Context:
             return Safety.UNSAFE
         return safety
 
+    def looked_up(self, statement: ast.stmt, name: str) -> bool:
+        """Whether a name of a statement may be read where no code names it: through `globals()`, or from another
+        module of the package.
+        """
+        from mlint.model import leftover
+
+        return leftover.doubt(self.model, statement, (name,)) is not None
+
     def loop_fix(
         self,
         nest: Nest,

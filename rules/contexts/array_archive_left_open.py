@@ -131,6 +131,8 @@ class ArrayArchiveLeftOpen(Rule):
         return ctx.finding(call, message, advice, fix)
 
     def _fix_safety(self, call: ast.Call, name: str | None, ctx: Context) -> Safety:
+        if name is not None and ctx.looked_up(ctx.tree.statement(call), name):
+            return Safety.UNSAFE
         if ctx.dotted(call.func) != "numpy.load" or _is_npz(call, None, ctx):
             return Safety.SAFE
         asks_for_files = name is not None and any(

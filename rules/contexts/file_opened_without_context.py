@@ -48,7 +48,8 @@ class FileOpenedWithoutContext(Rule):
     the statement calls something before the file is opened (the file would now be opened first, which matters if it is
     written, or made by that call), where it calls something after a file has been written (which used to be closed,
     and complete, by then), where the reader may come back to the file later (`np.load` of an `.npz`
-    archive), and where the file of a loop would now stay open during the rounds. No fix inside conditional expressions,
+    archive), where the file of a loop would now stay open during the rounds, and where `globals()` or another module of
+    the package may find the file by its name. No fix inside conditional expressions,
     lambdas, class bodies and the headers of `if` and `while`.
 
     ## References
@@ -192,10 +193,21 @@ class FileOpenedWithoutContext(Rule):
         def build() -> Iterable[Edit]:
             return ctx.edits.enclose(life.statement, body, header, closing)
 
-        safety = Safety.UNSAFE if life.doubtful and _may_return(call, ctx, bound=True) else Safety.SAFE
+        doubtful = life.doubtful and _may_return(call, ctx, bound=True)
+        doubtful = doubtful or (closing is None and ctx.looked_up(life.statement, life.name))
+        safety = Safety.UNSAFE if doubtful else Safety.SAFE
         yield ctx.finding(call, message, advice, ctx.fix(build, safety, f"Use `{_one_line(header)}`"))
 
     examples = (
+        Example(
+            given=FILES,
+            files={"pkg/__init__.py": ""},
+            path="pkg/table.py",
+            bad="f = open(path)\nx = json.load(f)",
+            good="with open(path) as f:\n    x = json.load(f)",
+            safety="unsafe",
+            note="another module of the package may import `f`",
+        ),
         Example(
             given="import gzip\nimport numpy as np\n",
             ok=(

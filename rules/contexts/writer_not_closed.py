@@ -52,7 +52,7 @@ class WriterNotClosed(Rule):
 
     ## Fix safety
     Safe: closes the writer after its last use, in the block that made it; only writers that are never handed on are
-    reported.
+    reported. Unsafe where `globals()` or another module of the package may find the writer by its name.
 
     ## References
     - PyTorch documentation, `torch.utils.tensorboard.writer.SummaryWriter`, parameters `max_queue` and `flush_secs`,
@@ -62,7 +62,7 @@ class WriterNotClosed(Rule):
 
     code, name = "ML210", "writer-not-closed"
     libraries = ("torch", "tensorflow", "keras")
-    safety = Safety.SAFE
+    safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Call(*WRITERS),)
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
@@ -81,23 +81,33 @@ class WriterNotClosed(Rule):
         if not body or leaves or not isinstance(statement, ast.Assign):
             yield ctx.finding(node, message, f"call `{name}.close()` after its last use")
             return
+        safety = Safety.UNSAFE if ctx.looked_up(statement, name) else Safety.SAFE
         if protocol is TENSORBOARD and (body[-1].end_lineno or 0) - body[0].lineno < LONGEST_BLOCK:
             header = f"with {ctx.text(node)} as {name}:"
 
             def enclose() -> Iterable[Edit]:
                 return ctx.edits.enclose(statement, body, header)
 
-            fix = ctx.fix(enclose, Safety.SAFE, f"Use `{' '.join(header.split())}`")
+            fix = ctx.fix(enclose, safety, f"Use `{' '.join(header.split())}`")
             yield ctx.finding(node, message, "open it in a `with` block", fix)
             return
 
         def close() -> Iterable[Edit]:
             return [ctx.edits.insert_after(body[-1], f"{name}.close()")]
 
-        fix = ctx.fix(close, Safety.SAFE, f"Add `{name}.close()`")
+        fix = ctx.fix(close, safety, f"Add `{name}.close()`")
         yield ctx.finding(node, message, f"call `{name}.close()` after its last use", fix)
 
     examples = (
+        Example(
+            given="from torch.utils.tensorboard import SummaryWriter\n",
+            files={"pkg/__init__.py": ""},
+            path="pkg/log.py",
+            bad='writer = SummaryWriter("runs")\nwriter.add_scalar("loss", 1.0, 0)',
+            good='with SummaryWriter("runs") as writer:\n    writer.add_scalar("loss", 1.0, 0)',
+            safety="unsafe",
+            note="another module of the package may import it",
+        ),
         Example(
             given="from torch.utils.tensorboard import SummaryWriter\n",
             ok='with SummaryWriter("runs") as writer:\n    writer.add_scalar("loss", 1.0, 0)',
