@@ -167,8 +167,10 @@ class Flow:
                 if isinstance(inner, ast.Name) and depth < 3:
                     found = self.names.lookup(inner)
                     values = [] if found is None else [b.value for b in found[1] if b.how == "assign"]
-                    if len(values) == 1 and values[0] is not None and self.is_about_rounds(values[0], loop, depth + 1):
-                        return True
+                    # An answer, not a number that was computed with a modulo.
+                    if len(values) == 1 and isinstance(values[0], (ast.Compare, ast.BoolOp, ast.UnaryOp)):
+                        if self.is_about_rounds(values[0], loop, depth + 1):
+                            return True
         return False
 
     def _counters(self, loop: LoopNode) -> frozenset[str]:

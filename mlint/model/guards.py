@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlint.model.file import FileModel
 
 _WORDS = re.compile(
-    r"version|hasattr|is_\w+_available|compat|(?:greater|less)_(?:equal|than)|_(?:ge|gt|le|lt|gte|lte)_?v?\d|"
+    r"(?<!in)(?<!con)(?<!di)(?<!re)version|hasattr|is_\w+_available|compat|(?:greater|less)_(?:equal|than)|_(?:ge|gt|le|lt|gte|lte)_?v?\d|"
     r"(?:torch|tensorflow|tf|keras|numpy|np|pandas|pd|sklearn|jax|xgboost|xgb|lightgbm|lgb)_?v?\d",
     re.IGNORECASE,
 )
@@ -34,6 +34,7 @@ _ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError"})
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _ENDING = frozenset("sys.exit exit quit os._exit os.abort pytest.skip pytest.exit".split())
 _PYTHON = frozenset("sys.version_info sys.version sys.hexversion platform.python_version".split())
+_CONVERSIONS = frozenset("int float str bool tuple list map any all".split())
 _DEEPEST = 6
 
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -181,7 +182,9 @@ class Guards:
             elif isinstance(node, ast.Call):
                 if self._asks(node, depth):
                     return True
-                pending.extend((node.func, *node.args))
+                pending.append(node.func)
+                if depth == 0 or self._converts(node):
+                    pending.extend(node.args)
             else:
                 pending.extend(ast.iter_child_nodes(node))
         return False
@@ -191,12 +194,17 @@ class Guards:
         dotted = names.dotted(call.func)
         if dotted in _ASKS:
             return True
-        if dotted == "getattr" and len(call.args) == 3:
+        if dotted == "getattr" and len(call.args) == 3 and isinstance(call.args[1], ast.Constant):
             return (names.dotted(call.args[0]) or "").partition(".")[0] in ROOTS
         if dotted is not None and dotted.startswith("packaging.version."):
             return True
         method = self.model.kinds.local_function(call.func) if isinstance(call.func, ast.Attribute) else None
         return method is not None and self._answers(method, depth)
+
+    def _converts(self, call: ast.Call) -> bool:
+        """Whether a call gives what it is given in another form: ``tuple(map(int, …))``, ``".".join(…)``."""
+        dotted = self.model.names.dotted(call.func)
+        return dotted in _CONVERSIONS or (isinstance(call.func, ast.Attribute) and dotted is None)
 
     def _is_flag(self, name: ast.Name, depth: int) -> bool:
         """Whether a name holds an answer about versions."""

@@ -95,6 +95,11 @@ UNGUARDED = {
     "a function of something else": "def is_big():\n    return 3 > 2\n\n\nif is_big():\n    {call}",
     "the finally of a try": "try:\n    pass\nexcept ImportError:\n    pass\nfinally:\n    {call}",
     "behind a guard": "if torch.__version__ < '2.4':\n    print('old')\n{call}",
+    "what was made for one version": ("import os\n\nmade = os.fspath(torch.__version__)\nif made == 'x':\n    {call}"),
+    "an inversion": "inversion = 3\nif inversion:\n    {call}",
+    "an attribute by a name that is not known": (
+        "import os\n\nkind = getattr(torch, os.environ['KIND'], None)\nif kind is None:\n    {call}"
+    ),
     "a library that must be there": (
         "from tools import is_x_available\n\nif not is_x_available():\n    raise ImportError('x')\n{call}"
     ),

@@ -48,6 +48,7 @@ SELDOM = {
     "rank": "if args.local_rank in (-1, 0):\n    logger.info(loss.item())",
     "main process": "if callbacks.is_main_process:\n    logger.info(loss.item())",
     "last step": "if step == len(loader) - 1:\n    print(loss.item())",
+    "left early by a flag": "due = not step % 100\nif not due:\n    continue\nprint(loss.item())",
     "left early": "if step % 100:\n    continue\nprint(loss.item())",
     "left early under a name": "if not callbacks.due(step):\n    continue\nprint(loss.item())",
     "flag": "if args.verbose:\n    print(loss.item())",
@@ -74,7 +75,7 @@ ALWAYS = {
     "behind batches that are left out": "if y is None:\n    continue\nargs.losses.append(loss.item())",
     "behind outputs that are left out": "if args.logits is None:\n    continue\nargs.losses.append(loss.item())",
     "behind rounds that a resumed run leaves out": (
-        "if step < args.start:\n    continue\nargs.losses.append(loss.item())"
+        "first = args.done % 7\nif step < first:\n    continue\nargs.losses.append(loss.item())"
     ),
     "cpu": "args.losses.append(loss.detach().cpu().numpy())",
     "float": "args.losses.append(float(loss))",
