@@ -6,6 +6,8 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mlint.model import libraries
+
 if TYPE_CHECKING:
     from mlint.model.kinds import Kind, Kinds
 
@@ -55,7 +57,8 @@ def parse(spec: str, receiver: Kind | None = None) -> Kind:
         if head == "tuple" and parts[-1] == "...":
             return Kind("list", elements=(parse(parts[0], receiver),))
         return Kind(head, elements=tuple(parse(part, receiver) for part in parts))
-    return Kind(spec)
+    # An instance of a class of a library is all that its bases make of it.
+    return Kind(spec, frozenset(libraries.families(spec) or ()) - {spec})
 
 
 def result(kinds: Kinds, spec: str, node: ast.Call, receiver: Kind | None, name: str) -> Kind:

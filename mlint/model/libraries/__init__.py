@@ -1,15 +1,16 @@
-"""What the libraries' functions, methods and attributes return: data, one module per library.
+"""What the libraries' functions, methods and attributes take and return, and what the libraries give up.
 
-Each module may define
+Most of it is generated (`data`, made by scripts/build_tables.py from several versions of each library). What cannot be
+generated is written by hand, in one module per library, and wins over what is generated. Such a module may define
 
 - ``FUNCTIONS``: dotted name → kind of the result,
-- ``CLASSES``: dotted name of a class → the families that its instances belong to,
-- ``FAMILIES``: a function from the dotted name of any class of the library to its families (for libraries whose
-  class names tell),
+- ``CLASSES``: dotted name of a class → the families that its instances belong to; these and no others,
+- ``FAMILIES``: a function from the dotted name of any class of the library to families beside its bases (for libraries
+  whose class names tell),
 - ``METHODS`` and ``ATTRIBUTES``: family → name → kind of the result; ``same`` is the kind of the receiver.
 
 Kinds are written as in `mlint.model.kinds`: ``torch.Tensor``, ``numpy.ndarray``, ``tuple[numpy.ndarray, int]``,
-``list[torch.Tensor]``. A module is imported only for a file that imports its library.
+``list[torch.Tensor]``. A table is read only for a file that imports its library.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ import functools
 import importlib
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
+
+from mlint.model.libraries import data
 
 _MODULES = {
     "torch": "torch_",
@@ -43,8 +47,12 @@ _MODULES = {
     "catboost": "boosting_",
 }
 
-ROOTS = tuple(_MODULES)
-"""The top-level packages that the tables know."""
+_GENERATED = (
+    "accelerate", "catboost", "dask", "dask_ml", "distributed", "imblearn", "lightning", "optax", "peft", "polars", "ray",
+    "torchmetrics", "trl",
+)  # fmt: skip
+ROOTS = tuple(dict.fromkeys((*_MODULES, *_GENERATED)))
+"""The top-level packages that the tables know. ``datasets`` is left out: too many projects have a folder of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Parameter:
         default: the default as it stands in the source; None where the parameter must be given.
         since: the first version known to have it, where earlier versions of the function did not.
         removed: the last version that had it and the first that did not.
+        earlier: other defaults that it had: the last version that had one, and the default; the latest first.
     """
 
     name: str
@@ -64,6 +73,7 @@ class Parameter:
     default: str | None = None
     since: str | None = None
     removed: tuple[str, str] | None = None
+    earlier: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,7 @@ class Deprecation:
         removed: the last version that had it and the first that did not; None while it is there.
         replacement: what to use instead, where the library names it.
         message: what the library says about it.
+        back: the first version that has it again (``numpy.bool`` means something else since 2.0).
     """
 
     name: str
@@ -85,6 +96,7 @@ class Deprecation:
     removed: tuple[str, str] | None = None
     replacement: str | None = None
     message: str = ""
+    back: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,48 +112,116 @@ class Signature:
     deprecations: tuple[Deprecation, ...] = ()
 
 
+@functools.cache
 def returns(dotted: str) -> str | None:
-    """The kind of what calling a function by its canonical name gives."""
-    found = getattr(_table(dotted.partition(".")[0]), "FUNCTIONS", _NOTHING).get(dotted)
-    return None if found is None else str(found)
+    """The kind of what calling a function by its canonical name gives; for a class None."""
+    root = dotted.partition(".")[0]
+    found: str | None = getattr(_table(root), "FUNCTIONS", _NOTHING).get(dotted)
+    if found is not None or root not in ROOTS:
+        return found
+    row = data.row(dotted)
+    if row is None or row[1] not in ("f", "m") or not row[4]:
+        return None
+    return row[0].rpartition(".")[0] if row[4] == "same" else row[4]
 
 
+@functools.cache
 def families(dotted: str) -> tuple[str, ...] | None:
-    """The families that the instances of a class belong to."""
-    module = _table(dotted.partition(".")[0])
-    found: tuple[str, ...] | None = getattr(module, "CLASSES", _NOTHING).get(dotted)
-    if found is None and module is not None and hasattr(module, "FAMILIES"):
-        found = module.FAMILIES(dotted)
-    return found
+    """The families that the instances of a class belong to: what is said by hand, and its bases."""
+    root = dotted.partition(".")[0]
+    module = _table(root)
+    by_hand: tuple[str, ...] | None = getattr(module, "CLASSES", _NOTHING).get(dotted)
+    if by_hand is not None or root not in ROOTS:
+        return by_hand
+    told: tuple[str, ...] | None = None
+    if module is not None and hasattr(module, "FAMILIES"):
+        told = module.FAMILIES(dotted)
+    row = data.row(dotted)
+    if row is None or row[1] != "c":
+        return told
+    if row[0] != dotted:
+        return families(row[0])
+    found = [*(told or ()), dotted]
+    for base in filter(None, row[4].split(",")):
+        found += [base, *(families(base) or ())]
+    return tuple(dict.fromkeys(found))
 
 
+@functools.cache
 def method(owner: str, name: str) -> str | None:
-    """The kind of what calling a method of a kind gives; ``same`` is the kind of the receiver."""
-    return _member("METHODS", owner, name)
+    """The kind of what calling a method of a kind gives; ``same`` is the kind of the receiver.
+
+    ``unknown`` where the class has the method and what it gives is not known: a base has nothing to say then.
+    """
+    return _member("METHODS", "m", owner, name)
 
 
+@functools.cache
 def attribute(owner: str, name: str) -> str | None:
-    """The kind of an attribute of a kind."""
-    return _member("ATTRIBUTES", owner, name)
+    """The kind of an attribute of a kind; ``unknown`` as for `method`."""
+    return _member("ATTRIBUTES", "p", owner, name)
 
 
+@functools.cache
 def signature(dotted: str) -> Signature | None:
     """The parameters of a function, a class or (``pandas.DataFrame.drop``) a method."""
+    row = data.row(dotted)
+    if row is None and "." in dotted:
+        owner, _, name = dotted.rpartition(".")
+        row = next((r for base in (data.bases(owner) or ())[1:] if (r := data.row(f"{base}.{name}")) is not None), None)
+    if row is None or row[1] not in ("f", "m", "c") or row[2] == "?":
+        return None
+    from mlint.model.libraries import signatures
+
+    return Signature(signatures.parsed(row[2], row[3]), deprecated(row[0]))
+
+
+def deprecations(root: str) -> tuple[Deprecation, ...]:
+    """All that a library (a top-level package) gives up or has given up, in the order of the names."""
+    return tuple(_deprecation(line) for lines in data.deprecations(root).values() for line in lines)
+
+
+@functools.cache
+def deprecated(dotted: str) -> tuple[Deprecation, ...]:
+    """What is deprecated or removed about one function, class, method, attribute, constant or module."""
+    lines = data.deprecations(dotted.partition(".")[0])
+    found = lines.get(dotted)
+    if found is None:
+        row = data.row(dotted)
+        found = None if row is None else lines.get(row[0])
+    return tuple(map(_deprecation, found or ()))
+
+
+def _deprecation(line: str) -> Deprecation:
+    parts = line.split("\t") + [""] * 5
+    last, without, back = (*parts[3].split(".."), "", "")[:3]
+    removed = (last, without) if parts[3] else None
+    return Deprecation(parts[0], parts[1] or None, parts[2] or None, removed, parts[4] or None, parts[5], back or None)
+
+
+_NOTHING: dict[str, Any] = {}
+
+
+def _member(what: str, letter: str, owner: str, name: str) -> str | None:
+    bases = data.bases(owner) if owner.partition(".")[0] in ROOTS else None
+    order = bases or (owner,)
+    for base in order if order[0] == owner else (owner, *order):
+        found = getattr(_table(base.partition(".")[0]), what, _NOTHING).get(base)
+        spec = None if found is None else found.get(name)
+        if spec is not None:
+            return str(spec)
+    if bases is None:
+        return None
+    for base in bases:
+        row = data.row(f"{base}.{name}")
+        if row is not None:
+            return row[4] or "unknown" if row[1] == letter else "unknown"
     return None
-
-
-_NOTHING: dict[str, str] = {}
-
-
-def _member(what: str, owner: str, name: str) -> str | None:
-    found = getattr(_table(owner.partition(".")[0]), what, _NOTHING).get(owner)
-    spec = None if found is None else found.get(name)
-    return None if spec is None else str(spec)
 
 
 @functools.cache
 def _table(root: str) -> ModuleType | None:
-    """The table module for a top-level package, or None."""
+    """The module of what is written by hand for a top-level package, or None."""
     name = _MODULES.get(root)
     return None if name is None else importlib.import_module(f"mlint.model.libraries.{name}")
 

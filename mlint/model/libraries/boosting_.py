@@ -4,10 +4,7 @@ from __future__ import annotations
 
 ESTIMATOR = "sklearn.base.BaseEstimator"
 
-FUNCTIONS: dict[str, str] = {
-    "xgboost.train": "xgboost.Booster",
-    "lightgbm.train": "lightgbm.Booster",
-}
+FUNCTIONS: dict[str, str] = {}
 
 CLASSES: dict[str, tuple[str, ...]] = {
     **{

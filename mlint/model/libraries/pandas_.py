@@ -7,9 +7,8 @@ from mlint.model.libraries import returning
 FUNCTIONS: dict[str, str] = {
     **returning(
         "pandas.DataFrame",
-        "DataFrame read_csv read_table read_fwf read_excel_ read_parquet read_feather read_pickle read_sql read_sql_query "
-        "read_sql_table read_orc read_stata read_sas read_clipboard merge pivot pivot_table melt crosstab get_dummies "
-        "json_normalize merge_asof merge_ordered wide_to_long",
+        "DataFrame read_csv read_table read_fwf read_excel_ read_pickle read_sql read_sql_query "
+        "read_sql_table read_stata read_sas read_clipboard",
         "pandas.",
     ),
     "pandas.concat": "pandas.concat-result",
@@ -40,51 +39,43 @@ METHODS: dict[str, dict[str, str]] = {
         **returning("pandas.DataFrame", _FRAME_SAME),
         **returning(
             "pandas.DataFrame",
-            "merge join append corr cov describe melt pivot pivot_table select_dtypes explode transpose isin round stack_ "
+            "merge join corr cov melt pivot pivot_table select_dtypes explode transpose isin round stack_ "
             "from_dict combine_first update_ unstack_",
         ),
         **returning(
             "pandas.Series",
-            "sum mean median min max std var count nunique any all duplicated idxmax idxmin memory_usage",
+            "mean median min max any all",
         ),
         **returning("pandas.GroupBy", "groupby resample"),
         **returning("pandas.Rolling", "rolling expanding ewm"),
-        "to_numpy": "numpy.ndarray",
         "to_dict": "dict",
         "iterrows": "list[tuple[object, pandas.Series]]",
-        "pop": "pandas.Series",
         "squeeze": "object",
         "eval": "object",
     },
     "pandas.Series": {
         **returning("pandas.Series", _FRAME_SAME),
-        **returning("pandas.Series", "map value_counts str_ isin between append mode combine_first duplicated explode"),
-        **returning("scalar", "sum mean median min max std var count nunique any all idxmax idxmin item corr"),
+        **returning("pandas.Series", "str_"),
+        **returning("scalar", "sum mean median std var count nunique corr"),
         **returning("pandas.GroupBy", "groupby resample"),
         **returning("pandas.Rolling", "rolling expanding ewm"),
-        "to_numpy": "numpy.ndarray",
         "unique": "numpy.ndarray",
-        "tolist": "list",
         "to_list": "list",
-        "to_frame": "pandas.DataFrame",
     },
-    "pandas.Index": {"tolist": "list", "to_list": "list", "to_numpy": "numpy.ndarray"},
+    "pandas.Index": {
+        "to_list": "list",
+    },
 }
 
 ATTRIBUTES: dict[str, dict[str, str]] = {
     "pandas.DataFrame": {
         "T": "pandas.DataFrame",
-        "values": "numpy.ndarray",
         "index": "pandas.Index",
         "columns": "pandas.Index",
-        "shape": "tuple[int, int]",
         "loc": "pandas.indexer",
         "iloc": "pandas.indexer",
         "at": "pandas.indexer",
         "iat": "pandas.indexer",
-        "dtypes": "pandas.Series",
-        "empty": "bool",
-        "size": "int",
     },
     "pandas.Series": {
         "values": "numpy.ndarray",
@@ -93,7 +84,6 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "str": "pandas.accessor",
         "dt": "pandas.accessor",
         "cat": "pandas.accessor",
-        "size": "int",
     },
-    "pandas.Index": {"values": "numpy.ndarray"},
+    "pandas.Index": {},
 }

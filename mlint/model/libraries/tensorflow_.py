@@ -16,15 +16,14 @@ FUNCTIONS: dict[str, str] = {
     **returning("tensorflow.Tensor", _MATH, "tensorflow."),
     **returning(
         "tensorflow.Tensor",
-        "constant convert_to_tensor zeros ones fill zeros_like ones_like range linspace eye concat stack reshape transpose "
-        "squeeze expand_dims tile gather cast matmul einsum where one_hot clip_by_value stop_gradient identity",
+        "constant range concat stack expand_dims tile gather cast einsum where one_hot clip_by_value identity",
         "tensorflow.",
     ),
-    **returning("tensorflow.Tensor", "relu softmax log_softmax sigmoid elu gelu selu dropout", "tensorflow.nn."),
+    **returning("tensorflow.Tensor", "relu sigmoid elu selu dropout", "tensorflow.nn."),
     **returning("tensorflow.Tensor", "normal uniform truncated_normal gamma poisson categorical", "tensorflow.random."),
     **returning(
         "tensorflow.data.Dataset",
-        "from_tensor_slices from_tensors from_generator range list_files zip",
+        "",
         "tensorflow.data.Dataset.",
     ),
     "tensorflow.data.TFRecordDataset": "tensorflow.data.Dataset",
@@ -61,11 +60,12 @@ def FAMILIES(dotted: str) -> tuple[str, ...] | None:
 METHODS: dict[str, dict[str, str]] = {
     "tensorflow.data.Dataset": returning(
         "tensorflow.data.Dataset",
-        "map filter batch padded_batch shuffle prefetch cache repeat take skip shard concatenate unbatch interleave "
-        "flat_map enumerate apply with_options window zip ragged_batch rejection_resample snapshot",
+        "",
     ),
-    "tensorflow.Tensor": {"numpy": "numpy.ndarray", "get_shape": "tensorflow.TensorShape"},
+    "tensorflow.Tensor": {
+        "numpy": "numpy.ndarray",
+    },
     "keras.Model": {"predict": "numpy.ndarray"},
 }
 
-ATTRIBUTES: dict[str, dict[str, str]] = {"tensorflow.Tensor": {"shape": "tensorflow.TensorShape"}}
+ATTRIBUTES: dict[str, dict[str, str]] = {"tensorflow.Tensor": {}}

@@ -34,11 +34,8 @@ _REDUCING = (
 FUNCTIONS: dict[str, str] = {
     **returning(
         "torch.Tensor",
-        "tensor as_tensor from_numpy zeros ones empty full zeros_like ones_like empty_like full_like arange linspace "
-        "logspace eye rand randn randint randperm rand_like randn_like randint_like normal bernoulli multinomial "
-        "cat concat concatenate stack vstack hstack dstack complex polar tril_indices triu_indices "
-        "cartesian_prod combinations block_diag bucketize searchsorted histc nonzero argwhere from_dlpack frombuffer "
-        "Tensor FloatTensor LongTensor DoubleTensor IntTensor BoolTensor ByteTensor HalfTensor sparse_coo_tensor",
+        "cartesian_prod block_diag nonzero from_dlpack Tensor FloatTensor LongTensor DoubleTensor "
+        "IntTensor BoolTensor ByteTensor HalfTensor",
         "torch.",
     ),
     **returning("torch.Tensor", " ".join(sorted(ELEMENTWISE)), "torch."),
@@ -53,20 +50,18 @@ FUNCTIONS: dict[str, str] = {
         "gumbel_softmax glu bilinear upsample affine_grid softmin hardtanh prelu rrelu celu",
         "torch.nn.functional.",
     ),
-    **returning("torch.Tensor", "log_softmax softmax logsumexp expm1 log1p expit logit xlogy", "torch.special."),
-    **returning("torch.Tensor", "inv pinv norm solve det matrix_norm vector_norm cholesky", "torch.linalg."),
-    **returning("list[torch.Tensor]", "split chunk unbind tensor_split meshgrid", "torch."),
+    **returning("torch.Tensor", "logsumexp", "torch.special."),
+    **returning("torch.Tensor", "", "torch.linalg."),
+    **returning("tuple[torch.Tensor, ...]", "split chunk unbind tensor_split meshgrid", "torch."),
     "torch.device": "torch.device",
     "torch.Generator": "torch.Generator",
     "torch.manual_seed": "torch.Generator",
     "torch.utils.data.random_split": "list[torch.utils.data.Dataset]",
-    "torch.nn.utils.clip_grad_norm_": "torch.Tensor",
-    "torch.nn.utils.rnn.pad_sequence": "torch.Tensor",
     "torch.autograd.Variable": "torch.Tensor",
     "torch.nn.Parameter": "torch.Tensor",
     "torch.nn.parameter.Parameter": "torch.Tensor",
     "torch.optim.Optimizer": "torch.optim.Optimizer",
-    "torch.compile": "torch.nn.Module",
+    "torch.compile": "same-as-argument",
     "torch.hub.load": "torch.nn.Module",
     "torchvision.transforms.functional.to_tensor": "torch.Tensor",
 }
@@ -128,18 +123,15 @@ METHODS: dict[str, dict[str, str]] = {
         **returning("torch.Tensor", " ".join(sorted(ELEMENTWISE))),
         **returning("torch.Tensor", _SHAPING),
         **returning("torch.Tensor", _REDUCING),
-        **returning("list[torch.Tensor]", "split chunk unbind tensor_split"),
-        **returning("torch.Tensor", "nonzero_ where argwhere multinomial bernoulli histc"),
-        "numpy": "numpy.ndarray",
-        "item": "scalar",
-        "tolist": "list",
+        **returning("tuple[torch.Tensor, ...]", "split chunk unbind tensor_split"),
+        **returning("torch.Tensor", "nonzero_"),
         "size": "torch.Size",
         "dim": "int",
         "numel": "int",
         "backward": "None",
     },
     "torch.nn.Module": {
-        **returning("same", "to cuda cpu train eval half float double bfloat16 requires_grad_ apply"),
+        **returning("same", ""),
         "state_dict": "torch.state_dict",
         "parameters": "list[torch.Tensor]",
         "named_parameters": "list[tuple[str, torch.Tensor]]",
@@ -153,7 +145,7 @@ METHODS: dict[str, dict[str, str]] = {
 
 ATTRIBUTES: dict[str, dict[str, str]] = {
     "torch.Tensor": {
-        **returning("torch.Tensor", "T mT H real imag data grad"),
+        **returning("torch.Tensor", "grad"),
         "shape": "torch.Size",
         "ndim": "int",
         "device": "torch.device",
