@@ -91,9 +91,16 @@ def test_rule(entry: RuleEntry) -> None:
     if rule.safeties():
         assert any(example.good is not None for example in examples)
     if Safety.SAFE in rule.safeties():
-        assert any(example.equal is not None and example.safety != "unsafe" for example in examples), (
-            "a safe fix without an executed example"
-        )
+        assert any(_proves_a_safe_fix(entry, example) for example in examples), "a safe fix without an executed example"
+
+
+def _proves_a_safe_fix(entry: RuleEntry, example: Example) -> bool:
+    """Whether an example is executed and all its fixes are in fact offered as safe ones."""
+    if example.bad is None or example.equal is None:
+        return False
+    with proof.project(example) as root:
+        findings = proof.checker(INDEX, entry, example, root)(proof.source_of(example, example.bad, root))
+    return all(finding.fix is not None and finding.fix.safety is Safety.SAFE for finding in findings)
 
 
 def test_there_are_rules_of_every_family() -> None:

@@ -185,6 +185,17 @@ class BackwardInsideAutocast(Rule):
             safety="safe",
         ),
         Example(
+            given=LOOP + "scaler = torch.amp.GradScaler('cpu')\n",
+            bad='for x, y in batches:\n    opt.zero_grad()\n    with torch.autocast("cpu", dtype=torch.bfloat16):\n'
+            "        loss = (model(x) - y).square().mean()\n        scaler.scale(loss).backward()\n"
+            "        scaler.step(opt)\n        scaler.update()\nresult = model.weight.detach()",
+            good='for x, y in batches:\n    opt.zero_grad()\n    with torch.autocast("cpu", dtype=torch.bfloat16):\n'
+            "        loss = (model(x) - y).square().mean()\n    scaler.scale(loss).backward()\n"
+            "    scaler.step(opt)\n    scaler.update()\nresult = model.weight.detach()",
+            equal="result",
+            safety="safe",
+        ),
+        Example(
             given=LOOP + "from torch.cuda.amp import GradScaler, autocast\nscaler = GradScaler()\n",
             bad="def train(model, batches):\n    for x, y in batches:\n        opt.zero_grad()\n"
             "        with autocast():\n"

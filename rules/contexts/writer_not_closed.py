@@ -159,6 +159,19 @@ class WriterNotClosed(Rule):
         Example(
             given="import random\nimport torch\nfrom tensorboardX import SummaryWriter\n",
             files={"tensorboardX/__init__.py": STAND_IN},
+            bad='writer = SummaryWriter("runs")\n'
+            + "".join(f'writer.add_scalar("{name}", random.random(), 0)\n' for name in "abcdefghijklmn")
+            + "result = SummaryWriter.events[-14:]",
+            good='writer = SummaryWriter("runs")\n'
+            + "".join(f'writer.add_scalar("{name}", random.random(), 0)\n' for name in "abcdefghijklmn")
+            + "writer.close()\nresult = SummaryWriter.events[-14:]",
+            equal="result",
+            safety="safe",
+            note="too long for a block",
+        ),
+        Example(
+            given="import random\nimport torch\nfrom tensorboardX import SummaryWriter\n",
+            files={"tensorboardX/__init__.py": STAND_IN},
             bad='writer = SummaryWriter("runs")\nfor step in range(3):\n'
             '    writer.add_scalar("loss", random.random(), step)\nresult = SummaryWriter.events[-3:]',
             good='with SummaryWriter("runs") as writer:\n    for step in range(3):\n'

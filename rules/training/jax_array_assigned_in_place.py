@@ -119,6 +119,22 @@ class JaxArrayAssignedInPlace(Rule):
         yield ctx.finding(call, f"`{name}` has been removed from JAX", f"use `.at[…].{method}(…)`", fix)
 
     examples = (
+        *(
+            Example(
+                given=GIVEN,
+                bad=f"x[0, 1:] {sign} x[1, 1:] + 2",
+                good=f"x = x.at[0, 1:].{call}",
+                equal="x.sum() != 0",
+                raises="TypeError",
+                safety="safe",
+            )
+            for sign, call in (
+                ("*=", "multiply(x[1, 1:] + 2)"),
+                ("-=", "add(-(x[1, 1:] + 2))"),
+                ("/=", "divide(x[1, 1:] + 2)"),
+                ("**=", "power(x[1, 1:] + 2)"),
+            )
+        ),
         Example(
             given=GIVEN,
             bad="x[0] = 1.0\n",

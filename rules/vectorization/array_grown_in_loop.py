@@ -130,6 +130,16 @@ class ArrayGrownInLoop(Rule):
             note="`b` is changed after it was joined",
         ),
         Example(
+            given=NUMPY,
+            bad="x = np.zeros(0)\nfor i in range(20):\n    x = np.append(x, i * 1.5)",
+            good=(
+                "x = np.zeros(0)\nx_parts = [np.ravel(x)]\nfor i in range(20):\n"
+                "    x_parts.append(np.ravel(i * 1.5))\nx = np.concatenate(x_parts)"
+            ),
+            equal="x",
+            safety="safe",
+        ),
+        Example(
             given=RNG + "m = int(np.random.randint(0, 2))\nb = np.ones(2)\n",
             bad="x = np.zeros(0)\ny = x\nfor i in range(m):\n    x = np.concatenate([x, b])",
             good=(

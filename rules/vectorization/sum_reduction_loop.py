@@ -66,6 +66,21 @@ class SumReductionLoop(Rule):
             note="wraps around at 256, as the loop does",
         ),
         Example(
+            given=INTEGERS,
+            bad="s = 5\nfor x in k:\n    s -= x * 2",
+            good="s = 5\ns -= np.sum(k * 2)",
+            equal="s",
+            safety="safe",
+        ),
+        Example(
+            given=INTEGERS,
+            bad="p = 1\nfor x in k:\n    p = x * p",
+            good="p = 1\np *= np.prod(k)",
+            equal="p",
+            safety="safe",
+            note="wraps around at 2**63, as the loop does",
+        ),
+        Example(
             given=ARRAYS,
             bad="loss = 0\nfor x, y in zip(a, b):\n    loss += np.abs(x - y)\nloss = loss / len(a)",
             good="loss = 0\nloss += np.sum(np.abs(a - b))\nloss = loss / len(a)",
