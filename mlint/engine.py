@@ -434,7 +434,7 @@ class Engine:
         if failed:
             report.findings = [finding for finding in report.findings if finding.code not in failed]
         report.findings.sort(key=lambda finding: finding.sort_key)
-        report.dependencies = tuple(sorted(context.model.dependencies))
+        report.dependencies = _dependencies(context)
         if not any(finding.fix is not None for finding in report.findings):
             context.model.release()  # no fix will ask it anything
         return report
@@ -456,7 +456,10 @@ class Engine:
                 Options(options.target_versions, options.root, options.seed, options.line_length),
             )
         project, versions, rule_options = self._surroundings
-        return Context(FileModel(source, tree, project, seen), rule_options, versions)
+        model = FileModel(source, tree, project, seen)
+        if project is not None:
+            project.begin(model)
+        return Context(model, rule_options, versions)
 
     def _findings(self, entry: RuleEntry, node: ast.AST, context: Context) -> list[Finding]:
         rule = self._rules.get(entry.code)
@@ -482,6 +485,15 @@ def _syntax_error(source: Source, error: SourceError) -> Finding:
         message=f"not read: {error.message}",
         severity="error",
     )
+
+
+def _dependencies(context: Context) -> tuple[str, ...]:
+    """The other files that what was found depends on, those included that are not there."""
+    model = context.model
+    found = set(model.dependencies)
+    if model.project is not None:
+        found |= model.project.consulted(model.source.path)
+    return tuple(sorted(found))
 
 
 def _internal_error(code: str, path: str, error: Exception) -> InternalError:

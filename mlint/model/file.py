@@ -218,4 +218,3 @@ class FileModel:
         """Remember that what is said about this file depends on another one."""
         if other is not self:
             self.dependencies.add(other.source.path)
-            self.dependencies |= other.dependencies

@@ -1,7 +1,8 @@
 """The other files of the project: where a first-party import leads, and what stands there.
 
 Files are read when somebody asks, once per run. Whatever was read is remembered as a dependency of the file on whose
-behalf it was asked for, so that a cached result can tell that the file around it has changed.
+behalf it was asked for, and so are the files that would be meant if they were there: a cached result can tell that the
+files around it have changed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,20 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from mlint.model.modules import Modules
+from mlint.model.tree import FUNCTIONS
+
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
+    from mlint.model.names import Binding
 
 _KEPT = 256
-_LARGEST = 2_000_000
+_LARGEST = 1_000_000
+_FARTHEST = 8
+_MOST_FILES = 48
+"""How many other files may be looked at for one file: in a big package everything leads everywhere in the end."""
+
+Definition = tuple["FileModel", ast.AST]
 
 
 class Project:
@@ -28,44 +38,64 @@ class Project:
 
     def __init__(self, roots: tuple[str, ...] = ()) -> None:
         self.roots = roots
+        self._modules = Modules(roots)
         self._models: OrderedDict[str, FileModel | None] = OrderedDict()
-        self._places: dict[tuple[str, str], str | None] = {}
+        self._leads: dict[str, set[str]] = {}
+        self._looked_at: set[str] = set()
+        self._cut = False
+
+    def begin(self, model: FileModel) -> None:
+        """Start with a file: what is looked at from now on is looked at for it."""
+        if self._cut:  # what was worked out without looking everywhere is not for the next file
+            self._models.clear()
+            self._cut = False
+        self._looked_at = set()
+        self._register(model)
+
+    def _register(self, model: FileModel) -> None:
+        """Have the imports of a file start from the folders that it puts on `sys.path` as well."""
+        if "sys.path" in model.source.text:
+            from mlint.model.search_path import added_folders
+
+            self._modules.add(model.source.path, added_folders(model.module, model.source.path))
 
     def locate(self, module: str, importer: str) -> str | None:
         """The file of a module (``pkg.sub``, or ``.sub`` relative to the importer); None if it is not first-party."""
-        folder = os.path.dirname(os.path.abspath(importer))
-        key = (module, folder)
-        if key not in self._places:
-            self._places[key] = self._locate(module, folder)
-        return self._places[key]
+        found = self._modules.locate(module, importer)
+        if found is not None:
+            self._leads.setdefault(os.path.abspath(importer), set()).add(found)
+        return found
 
-    def _locate(self, module: str, folder: str) -> str | None:
-        if module.startswith("."):
-            level = len(module) - len(module.lstrip("."))
-            for _ in range(level - 1):
-                folder = os.path.dirname(folder)
-            return _file_of(folder, module.lstrip("."))
-        # The folder of a script is on the path; so is the folder above the outermost package around the importer.
-        starts = [folder]
-        outer = folder
-        while os.path.exists(os.path.join(outer, "__init__.py")):
-            outer = os.path.dirname(outer)
-        starts.append(outer)
-        starts.extend(os.path.abspath(root) for root in self.roots)
-        for start in dict.fromkeys(starts):
-            found = _file_of(start, module)
-            if found is not None:
-                return found
-        return None
+    def consulted(self, path: str) -> set[str]:
+        """The files that decide what is said about a file: those that it leads to, those that these lead to, and so on;
+        and those that would be among them if they were there.
+        """
+        found = self._reached(os.path.abspath(path))
+        for other in list(found):
+            found |= self._modules.absent(other)
+        return found - {path, os.path.abspath(path)}
+
+    def _reached(self, path: str) -> set[str]:
+        found = {path}
+        pending = [path]
+        while pending:
+            for other in self._leads.get(pending.pop(), ()):
+                if other not in found:
+                    found.add(other)
+                    pending.append(other)
+        return found
 
     def model(self, path: str) -> FileModel | None:
-        """The model of a file; None if it cannot be read or does not parse."""
+        """The model of a file; None if it cannot be read or does not parse, or too much has been looked at already."""
+        if path not in self._looked_at:
+            if len(self._looked_at) >= _MOST_FILES:
+                self._cut = True
+                return None
+            self._looked_at |= self._reached(path)
         if path in self._models:
             self._models.move_to_end(path)
             return self._models[path]
-        self._models[path] = None  # a cycle of imports ends here
-        loaded = self._load(path)
-        self._models[path] = loaded
+        loaded = self._models[path] = self._load(path)
         if len(self._models) > _KEPT:
             self._models.popitem(last=False)
         return loaded
@@ -78,43 +108,197 @@ class Project:
             if os.path.getsize(path) > _LARGEST:
                 return None
             source = Source.read(path)
-            return FileModel(source, source.parse(), self)
-        except (OSError, SourceError):
+            model = FileModel(source, source.parse(), self)
+        except (OSError, SourceError, RecursionError, MemoryError):
             return None
+        self._register(model)
+        return model
 
-    def definition(self, dotted: str, importer: str, depth: int = 0) -> tuple[FileModel, ast.AST] | None:
-        """The function or class that a first-party dotted name refers to, and the file in which it stands."""
+    # What a dotted name means
+
+    def definition(self, dotted: str, importer: str, depth: int = 0) -> Definition | None:
+        """The function or class that a first-party dotted name refers to, and the file in which it stands.
+
+        None as well where it is one of several, by what is installed or configured.
+        """
         module, _, name = dotted.rpartition(".")
         if dotted.startswith(".") and not module.strip("."):
             module = dotted[: len(dotted) - len(dotted.lstrip("."))]
             name = dotted.lstrip(".")
-        if not module or not name or depth > 8:
+        if not module or not name or depth > _FARTHEST:
             return None
-        path = self.locate(module, importer)
+        path = self._file(module, importer, depth)
         if path is None:
-            return None
+            owner = self.definition(module, importer, depth + 1) if "." in module.lstrip(".") else None
+            if owner is None or not isinstance(owner[1], ast.ClassDef):
+                return None
+            return self.method(owner[0], owner[1], name)
         model = self.model(path)
-        if model is None:
+        return None if model is None else self.named(model, name, depth)
+
+    def _file(self, module: str, importer: str, depth: int) -> str | None:
+        """The file of a module, also of one that a package has under another name (``from .deep import tools``)."""
+        path = self.locate(module, importer)
+        if path is not None or depth > _FARTHEST:
+            return path
+        package, _, name = module.rpartition(".")
+        if not package.strip(".") or not name:
             return None
-        model_bindings = model.names.bindings(model.tree.module)
-        for binding in model_bindings.get(name, ()):
-            if binding.how in ("function", "class"):
-                return model, binding.node
+        above = self._file(package, importer, depth + 1)
+        model = None if above is None else self.model(above)
+        if model is None or above is None:
+            return None
+        for binding in model.names.bindings(model.tree.module).get(name, ()):
             if binding.how == "import" and binding.imported is not None:
-                found = self.definition(binding.imported, path, depth + 1)
-                if found is not None:
-                    return found
-        for binding in model_bindings.get("*", ()):
+                return self._file(binding.imported, above, depth + 1)
+        return None
+
+    def named(self, model: FileModel, name: str, depth: int = 0) -> Definition | None:
+        """What a name at the top level of a file stands for, imports followed."""
+        if depth > _FARTHEST:
+            return None
+        bindings = model.names.bindings(model.tree.module)
+        found: list[Definition] = []
+        for binding in _standing(bindings.get(name, ()), model):
+            meant = self._bound(model, binding, depth)
+            if meant is None:
+                return None
+            if meant not in found:
+                found.append(meant)
+        if found:
+            return found[0] if len(found) == 1 else None
+        if name in bindings:
+            return None
+        for binding in bindings.get("*", ()):
             if binding.imported is not None:
-                found = self.definition(f"{binding.imported}.{name}", path, depth + 1)
-                if found is not None:
+                meant = self._starred(binding.imported, name, model, depth)
+                if meant is not None:
+                    return meant
+        return self._lazy(model, name, depth)
+
+    def _bound(self, model: FileModel, binding: Binding, depth: int) -> Definition | None:
+        if binding.how in ("function", "class"):
+            return model, binding.node
+        if binding.how == "import" and binding.imported is not None:
+            return self.definition(binding.imported, model.source.path, depth + 1)
+        if binding.how == "assign" and not binding.path:
+            if isinstance(binding.value, ast.Name):  # `train = _train`
+                return self.named(model, binding.value.id, depth + 1) if binding.value.id != binding.name else None
+            if isinstance(binding.value, ast.Attribute):
+                dotted = model.names.dotted(binding.value)
+                return None if dotted is None else self.definition(dotted, model.source.path, depth + 1)
+        return None
+
+    def _starred(self, module: str, name: str, importer: FileModel, depth: int) -> Definition | None:
+        path = self.locate(module, importer.source.path)
+        model = None if path is None else self.model(path)
+        if model is None or model is importer:
+            return None
+        exported = _exported(model)
+        if name not in exported if exported is not None else name.startswith("_"):
+            return None
+        return self.named(model, name, depth + 1)
+
+    def _lazy(self, model: FileModel, name: str, depth: int) -> Definition | None:
+        """What a package that imports when asked says in its table: ``{"trainer": ["Trainer"]}``, or the other way."""
+        text = model.source.text
+        if name not in text or ("__getattr__" not in text and "_LazyModule" not in text and "attach" not in text):
+            return None
+        for node in ast.walk(model.module):
+            if not isinstance(node, ast.Dict):
+                continue
+            for key, value in zip(node.keys, node.values):
+                module = _lazily(key, value, name)
+                if module is not None:
+                    start = "" if module.startswith(".") else "."
+                    found = self.definition(f"{start}{module}.{name}", model.source.path, depth + 1)
+                    if found is None and start:
+                        found = self.definition(f"{module}.{name}", model.source.path, depth + 1)
                     return found
         return None
 
+    # Classes
 
-def _file_of(folder: str, module: str) -> str | None:
-    base = os.path.join(folder, *module.split(".")) if module else folder
-    for candidate in (base + ".py", os.path.join(base, "__init__.py")):
-        if (module or candidate.endswith("__init__.py")) and os.path.isfile(candidate):
-            return candidate
+    def method(self, model: FileModel, owner: ast.ClassDef, name: str, depth: int = 0) -> Definition | None:
+        """A method of a class, its own or inherited, from whatever file of the project."""
+        if depth > _FARTHEST:
+            return None
+        for statement in owner.body:
+            if isinstance(statement, FUNCTIONS) and statement.name == name:
+                return model, statement
+        for base in owner.bases:
+            found = self.base(model, base)
+            if found is not None and found[1] is not owner:
+                inherited = self.method(found[0], found[1], name, depth + 1)
+                if inherited is not None:
+                    return inherited
+        return None
+
+    def base(self, model: FileModel, node: ast.expr) -> tuple[FileModel, ast.ClassDef] | None:
+        """The project's class that an expression among the bases of a class names."""
+        local = model.kinds.local_class(node)
+        if local is not None:
+            return model, local
+        dotted = model.names.dotted(node)
+        found = None if dotted is None else self.definition(dotted, model.source.path)
+        if found is None or not isinstance(found[1], ast.ClassDef):
+            return None
+        model.depends_on(found[0])
+        return found[0], found[1]
+
+
+def _standing(bindings: object, model: FileModel) -> list[Binding]:
+    """The bindings of a name of which any may stand: overloads, and definitions that another one in the same block
+    replaces, do not.
+    """
+    found: list[Binding] = []
+    for binding in bindings if isinstance(bindings, (list, tuple)) else ():
+        node = binding.node
+        if isinstance(node, FUNCTIONS) and any(_last_word(d) == "overload" for d in node.decorator_list):
+            continue
+        if isinstance(node, ast.stmt):
+            block = model.tree.block(node)
+            found = [other for other in found if not any(other.node is statement for statement in block)]
+        found.append(binding)
+    return found
+
+
+def _last_word(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _exported(model: FileModel) -> set[str] | None:
+    """The names in `__all__`; None where there is none, or not all of it is plain to see."""
+    if "__all__" not in model.source.text:
+        return None
+    found: set[str] = set()
+    for statement in model.module.body:
+        if isinstance(statement, ast.Assign):
+            targets: list[ast.expr] = statement.targets
+        elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
+            targets = [statement.target]
+        else:
+            continue
+        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+            if not isinstance(statement.value, (ast.List, ast.Tuple)):
+                return None
+            for part in statement.value.elts:
+                if not isinstance(part, ast.Constant) or not isinstance(part.value, str):
+                    return None
+                found.add(part.value)
+    return found or None
+
+
+def _lazily(key: ast.expr | None, value: ast.expr, name: str) -> str | None:
+    """The module that an entry of a table of lazy imports gives for a name."""
+    if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+        return None
+    if key.value == name:
+        first = value.elts[0] if isinstance(value, (ast.Tuple, ast.List)) and value.elts else value
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            module, _, _ = first.value.partition(":")
+            return module.removesuffix(f".{name}")
+    elif isinstance(value, (ast.List, ast.Tuple, ast.Set)):
+        if any(isinstance(part, ast.Constant) and part.value == name for part in value.elts):
+            return key.value
     return None
