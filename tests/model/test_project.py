@@ -45,15 +45,17 @@ def leads(folder: Path, importer: str, dotted: str, roots: tuple[str, ...] = (".
     return f"{Path(model.source.path).relative_to(folder).as_posix()}:{node.name}"
 
 
+A = {"a.py": ""}
 F = "def f(): pass\n"
 
 
 @pytest.mark.parametrize(
     ("files", "importer", "dotted", "expected"),
     [
-        ({"a.py": "", "b.py": F}, "a.py", "b.f", "b.py:f"),
+        ({**A, "b.py": F}, "a.py", "b.f", "b.py:f"),
         ({"scripts/a.py": "", "scripts/b.py": F}, "scripts/a.py", "b.f", "scripts/b.py:f"),
-        ({"scripts/a.py": "", "src/pkg/__init__.py": "", "src/pkg/b.py": F}, "scripts/a.py", "pkg.b.f", "src/pkg/b.py:f"),
+        ({"scripts/a.py": "", "src/pkg/__init__.py": "", "src/pkg/b.py": F},
+         "scripts/a.py", "pkg.b.f", "src/pkg/b.py:f"),
         ({"scripts/a.py": "", "pkg/__init__.py": "", "pkg/b.py": F}, "scripts/a.py", "pkg.b.f", "pkg/b.py:f"),
         ({"pkg/__init__.py": "", "pkg/a.py": "", "pkg/b.py": F}, "pkg/a.py", ".b.f", "pkg/b.py:f"),
         ({"pkg/__init__.py": F, "pkg/a.py": ""}, "pkg/a.py", ".f", "pkg/__init__.py:f"),
@@ -62,57 +64,58 @@ F = "def f(): pass\n"
         ({"pkg/__init__.py": "", "pkg/a.py": "", "pkg/b.py": F}, "pkg/a.py", "pkg.b.f", "pkg/b.py:f"),
         ({"space/part/b.py": F, "a.py": ""}, "a.py", "space.part.b.f", "space/part/b.py:f"),
         # A package comes before a module of its name.
-        ({"a.py": "", "b.py": F, "b/__init__.py": F}, "a.py", "b.f", "b/__init__.py:f"),
+        ({**A, "b.py": F, "b/__init__.py": F}, "a.py", "b.f", "b/__init__.py:f"),
         # Inside a package an absolute import means the module outside.
         ({"pkg/__init__.py": "", "pkg/a.py": "", "pkg/b.py": F, "b.py": F}, "pkg/a.py", "b.f", "b.py:f"),
         ({"pkg/__init__.py": "", "pkg/a.py": "", "pkg/b.py": F}, "pkg/a.py", "b.f", "pkg/b.py:f"),
         # A project inside the repository.
-        ({"libs/one/pyproject.toml": "", "libs/one/src/one/m.py": F, "libs/one/checks/a.py": ""}, "libs/one/checks/a.py",
+        ({"libs/one/pyproject.toml": "", "libs/one/src/one/m.py": F, "libs/one/checks/a.py": ""},
+         "libs/one/checks/a.py",
          "one.m.f", "libs/one/src/one/m.py:f"),
         # Re-exports.
-        ({"a.py": "", "pkg/__init__.py": "from .b import f\n", "pkg/b.py": F}, "a.py", "pkg.f", "pkg/b.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "from .b import *\n", "pkg/b.py": F}, "a.py", "pkg.f", "pkg/b.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "from pkg.b import g as f\n", "pkg/b.py": "def g(): pass\n"}, "a.py", "pkg.f",
+        ({**A, "pkg/__init__.py": "from .b import f\n", "pkg/b.py": F}, "a.py", "pkg.f", "pkg/b.py:f"),
+        ({**A, "pkg/__init__.py": "from .b import *\n", "pkg/b.py": F}, "a.py", "pkg.f", "pkg/b.py:f"),
+        ({**A, "pkg/__init__.py": "from pkg.b import g as f\n", "pkg/b.py": "def g(): pass\n"}, "a.py", "pkg.f",
          "pkg/b.py:g"),
-        ({"a.py": "", "pkg/__init__.py": "from . import b\n", "pkg/b.py": F}, "a.py", "pkg.b.f", "pkg/b.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "from .deep import b\n", "pkg/deep/b.py": F}, "a.py", "pkg.b.f",
+        ({**A, "pkg/__init__.py": "from . import b\n", "pkg/b.py": F}, "a.py", "pkg.b.f", "pkg/b.py:f"),
+        ({**A, "pkg/__init__.py": "from .deep import b\n", "pkg/deep/b.py": F}, "a.py", "pkg.b.f",
          "pkg/deep/b.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "from .b import *\n", "pkg/b.py": "__all__ = ['f']\nfrom .c import f\n",
+        ({**A, "pkg/__init__.py": "from .b import *\n", "pkg/b.py": "__all__ = ['f']\nfrom .c import f\n",
           "pkg/c.py": F}, "a.py", "pkg.f", "pkg/c.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "from .b import *\n", "pkg/b.py": "__all__ = ['g']\n" + F}, "a.py", "pkg.f",
+        ({**A, "pkg/__init__.py": "from .b import *\n", "pkg/b.py": "__all__ = ['g']\n" + F}, "a.py", "pkg.f",
          None),
-        ({"a.py": "", "pkg/__init__.py": "from .b import *\n", "pkg/b.py": "def _f(): pass\n"}, "a.py", "pkg._f", None),
-        ({"a.py": "", "pkg/__init__.py": "f = _f\nfrom .b import _f\n", "pkg/b.py": "def _f(): pass\n"}, "a.py", "pkg.f",
+        ({**A, "pkg/__init__.py": "from .b import *\n", "pkg/b.py": "def _f(): pass\n"}, "a.py", "pkg._f", None),
+        ({**A, "pkg/__init__.py": "f = _f\nfrom .b import _f\n", "pkg/b.py": "def _f(): pass\n"}, "a.py", "pkg.f",
          "pkg/b.py:_f"),
         # Packages that import when asked.
-        ({"a.py": "", "pkg/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .b import f\n"
+        ({**A, "pkg/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .b import f\n"
           "def __getattr__(name): ...\n", "pkg/b.py": F}, "a.py", "pkg.f", "pkg/b.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "_NAMES = {'b': ['f']}\ndef __getattr__(name): ...\n", "pkg/b.py": F}, "a.py",
+        ({**A, "pkg/__init__.py": "_NAMES = {'b': ['f']}\ndef __getattr__(name): ...\n", "pkg/b.py": F}, "a.py",
          "pkg.f", "pkg/b.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "_NAMES = {'f': 'pkg.b'}\ndef __getattr__(name): ...\n", "pkg/b.py": F}, "a.py",
+        ({**A, "pkg/__init__.py": "_NAMES = {'f': 'pkg.b'}\ndef __getattr__(name): ...\n", "pkg/b.py": F}, "a.py",
          "pkg.f", "pkg/b.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "_NAMES = {'f': ('.b', 'f')}\ndef __getattr__(name): ...\n", "pkg/b.py": F},
+        ({**A, "pkg/__init__.py": "_NAMES = {'f': ('.b', 'f')}\ndef __getattr__(name): ...\n", "pkg/b.py": F},
          "a.py", "pkg.f", "pkg/b.py:f"),
-        ({"a.py": "", "pkg/__init__.py": "NAMES = {'b': ['f']}\n", "pkg/b.py": F}, "a.py", "pkg.f", None),
+        ({**A, "pkg/__init__.py": "NAMES = {'b': ['f']}\n", "pkg/b.py": F}, "a.py", "pkg.f", None),
         # Methods, also inherited ones.
-        ({"a.py": "", "b.py": "class C:\n    def f(self): pass\n"}, "a.py", "b.C.f", "b.py:f"),
-        ({"a.py": "", "b.py": "from c import Base\nclass C(Base): pass\n", "c.py": "class Base:\n    def f(self): pass\n"},
+        ({**A, "b.py": "class C:\n    def f(self): pass\n"}, "a.py", "b.C.f", "b.py:f"),
+        ({**A, "b.py": "from c import Base\nclass C(Base): pass\n", "c.py": "class Base:\n    def f(self): pass\n"},
          "a.py", "b.C.f", "c.py:f"),
         # One of several: nobody knows which.
-        ({"a.py": "", "b.py": "try:\n    from fast import f\nexcept ImportError:\n    def f(): pass\n"}, "a.py", "b.f",
+        ({**A, "b.py": "try:\n    from fast import f\nexcept ImportError:\n    def f(): pass\n"}, "a.py", "b.f",
          None),
-        ({"a.py": "", "b.py": "if fast:\n    def f(): pass\nelse:\n    def f(x): pass\n"}, "a.py", "b.f", None),
-        ({"a.py": "", "b.py": "from typing import overload\n@overload\ndef f(x: int): ...\n@overload\n"
+        ({**A, "b.py": "if fast:\n    def f(): pass\nelse:\n    def f(x): pass\n"}, "a.py", "b.f", None),
+        ({**A, "b.py": "from typing import overload\n@overload\ndef f(x: int): ...\n@overload\n"
           "def f(x: str): ...\ndef f(x): pass\n"}, "a.py", "b.f", "b.py:f"),
         # Not the project's.
         ({"pkg/__init__.py": "", "pkg/a.py": "", "pkg/random.py": F}, "pkg/a.py", "random.f", None),
-        ({"a.py": "", "sys.py": F}, "a.py", "sys.f", None),
-        ({"a.py": "", "profile.py": F}, "a.py", "profile.f", "profile.py:f"),
-        ({"a.py": "", "b.py": "f = 3\n"}, "a.py", "b.f", None),
-        ({"a.py": "", "b.py": "from b import f\n"}, "a.py", "b.f", None),
-        ({"a.py": "", "b.py": "from c import f\n", "c.py": "from b import f\n"}, "a.py", "b.f", None),
-        ({"a.py": "", "b.py": "from c import *\n", "c.py": "from b import *\n"}, "a.py", "b.f", None),
-        ({"a.py": "", "b.py": "def (\n"}, "a.py", "b.f", None),
+        ({**A, "sys.py": F}, "a.py", "sys.f", None),
+        ({**A, "profile.py": F}, "a.py", "profile.f", "profile.py:f"),
+        ({**A, "b.py": "f = 3\n"}, "a.py", "b.f", None),
+        ({**A, "b.py": "from b import f\n"}, "a.py", "b.f", None),
+        ({**A, "b.py": "from c import f\n", "c.py": "from b import f\n"}, "a.py", "b.f", None),
+        ({**A, "b.py": "from c import *\n", "c.py": "from b import *\n"}, "a.py", "b.f", None),
+        ({**A, "b.py": "def (\n"}, "a.py", "b.f", None),
         ({"a.py": ""}, "a.py", "...........b.f", None),
     ],
 )  # fmt: skip
@@ -132,7 +135,8 @@ def test_where_a_name_leads(
         "sys.path.insert(0, str(Path(__file__).resolve().parents[1].joinpath('lib')))",
         "sys.path += [os.path.realpath(os.path.join(os.path.dirname(__file__), os.pardir, 'lib'))]",
         "sys.path.extend(['../lib'])",
-        "HERE = Path(__file__).parent\nROOT = HERE.parent\nsys.path.append(f(ROOT))\nsys.path.append(str(ROOT / 'lib'))",
+        "HERE = Path(__file__).parent\nROOT = HERE.parent\n"
+        "sys.path.append(f(ROOT))\nsys.path.append(str(ROOT / 'lib'))",
         "def setup():\n    here = os.path.dirname(__file__)\n    sys.path.insert(1, os.path.join(here, '../lib'))",
     ],
 )
@@ -143,7 +147,9 @@ def test_folders_put_on_the_search_path(statement: str, tmp_path: Path) -> None:
     assert leads(tmp_path, "tools/a.py", "b.f", roots=()) == "lib/b.py:f"
 
 
-@pytest.mark.parametrize("value", ["os.getcwd()", "ROOT", "os.environ['LIB']", "args.path", "__file__.x()", "3", "None"])
+@pytest.mark.parametrize(
+    "value", ["os.getcwd()", "ROOT", "os.environ['LIB']", "args.path", "__file__.x()", "3", "None"]
+)
 def test_folders_that_nobody_can_know(value: str, tmp_path: Path) -> None:
     code = f"import sys, os\nsys.path.append({value})\n"
     assert added_folders(ast.parse(code), str(tmp_path / "a.py")) == ()
@@ -159,7 +165,7 @@ def test_a_circle_of_folders_ends(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_says_nothing(tmp_path: Path) -> None:
-    written(tmp_path, {"a.py": "", "big.py": F + "#" * 1_100_000})
+    written(tmp_path, {**A, "big.py": F + "#" * 1_100_000})
     (tmp_path / "latin.py").write_bytes(b"def f(): return '\xe9'\n")
     (tmp_path / "nul.py").write_bytes(b"def f(): pass\n\x00")
     (tmp_path / "deep.py").write_text("x = " + "(" * 3000 + ")" * 3000 + "\n" + F)
@@ -168,7 +174,7 @@ def test_what_cannot_be_read_says_nothing(tmp_path: Path) -> None:
 
 
 def test_deleted_between_two_questions(tmp_path: Path) -> None:
-    written(tmp_path, {"a.py": "", "b.py": "from c import f\n", "c.py": F})
+    written(tmp_path, {**A, "b.py": "from c import f\n", "c.py": F})
     project = Project((str(tmp_path),))
     place = project.locate("c", str(tmp_path / "b.py"))
     assert place is not None
@@ -191,7 +197,7 @@ def test_what_is_consulted(tmp_path: Path) -> None:
     assert model.project is not None
     call = next(call for call in model.tree.calls)
     assert model.effects.callee(call) is not None
-    model.effects.of_call(call)
+    model.effects.run_by(call)
     consulted = model.project.consulted(str(tmp_path / "a.py"))
     assert {str(tmp_path / name) for name in ("pkg/__init__.py", "pkg/b.py", "pkg/c.py")} <= consulted
     assert str(tmp_path / "a.py") not in consulted
@@ -238,7 +244,7 @@ def test_a_big_project_is_not_read_from_end_to_end(tmp_path: Path) -> None:
     assert first is not None
     project.begin(first)
     for call in first.tree.calls:
-        first.effects.of_call(call)
+        first.effects.run_by(call)
     assert len([path for path, model in project._models.items() if model is not None]) <= 48
     second = project._load(str(tmp_path / "b.py"))
     assert second is not None
