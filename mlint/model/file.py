@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,12 +24,11 @@ if TYPE_CHECKING:  # what most files need none of is imported when a rule asks f
     from mlint.model.order import Order
     from mlint.model.project import Project
     from mlint.model.randomness import Randomness
+    from mlint.model.role import Role
     from mlint.model.rowloop import RowLoops
     from mlint.model.splits import Splits
     from mlint.model.training import Training
     from mlint.source import Source
-
-_TEST_PATH = re.compile(r"(^|/)(tests?|testing|benchmarks?)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
 
 
 class FileModel:
@@ -171,25 +168,21 @@ class FileModel:
         return Splits(self)
 
     @cached_property
-    def is_test(self) -> bool:
-        """Whether the path is one of tests or benchmarks."""
-        return _TEST_PATH.search(self.source.path.replace(os.sep, "/")) is not None
+    def role(self) -> Role:
+        """What the file is to its project: an entry point, a library module, a test or a notebook."""
+        from mlint.model.role import role_of
 
-    @cached_property
+        return role_of(self)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the file belongs to tests or benchmarks."""
+        return self.role.name == "test"
+
+    @property
     def is_script(self) -> bool:
-        """Whether the file is an entry point: it has a main guard, or calls things at the top level of the module
-        and defines no more than it needs for that.
-        """
-        if self.flow.main_guard() is not None:
-            return True
-        folder, name = os.path.split(self.source.path)
-        if name == "__init__.py" or os.path.exists(os.path.join(folder, "__init__.py")):
-            return False  # a module of a package: what it calls at its top level, it calls when it is imported
-        return any(
-            isinstance(statement, (ast.For, ast.While))
-            or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call))
-            for statement in self.module.body
-        )
+        """Whether the file is run as a program: an entry point, or a notebook."""
+        return self.role.name in ("entry point", "notebook")
 
     @cached_property
     def trains(self) -> bool:

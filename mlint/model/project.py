@@ -43,6 +43,7 @@ class Project:
         self._leads: dict[str, set[str]] = {}
         self._looked_at: set[str] = set()
         self._cut = False
+        self._commands: dict[str, dict[str, str]] = {}
 
     def begin(self, model: FileModel) -> None:
         """Start with a file: what is looked at from now on is looked at for it."""
@@ -113,6 +114,27 @@ class Project:
             return None
         self._register(model)
         return model
+
+    def console_script(self, path: str) -> str | None:
+        """The command of a package that runs a file; None if there is none."""
+        whole = os.path.abspath(path)
+        parts: list[str] = [os.path.basename(whole).removesuffix(".py")]
+        folder = os.path.dirname(whole)
+        for _ in range(_FARTHEST):
+            commands = self._commands.get(folder)
+            if commands is None:
+                from mlint.model.commands import console_scripts
+
+                commands = self._commands[folder] = console_scripts(folder)
+            if commands:
+                names = {".".join(parts), ".".join(parts[1:]) if parts[0] in ("src", "lib") else ""}
+                return next((command for module, command in commands.items() if module in names), None)
+            above = os.path.dirname(folder)
+            if above == folder or os.path.exists(os.path.join(folder, ".git")):
+                return None
+            parts.insert(0, os.path.basename(folder))
+            folder = above
+        return None
 
     # What a dotted name means
 

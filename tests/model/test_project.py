@@ -135,8 +135,7 @@ def test_where_a_name_leads(
         "sys.path.insert(0, str(Path(__file__).resolve().parents[1].joinpath('lib')))",
         "sys.path += [os.path.realpath(os.path.join(os.path.dirname(__file__), os.pardir, 'lib'))]",
         "sys.path.extend(['../lib'])",
-        "HERE = Path(__file__).parent\nROOT = HERE.parent\n"
-        "sys.path.append(f(ROOT))\nsys.path.append(str(ROOT / 'lib'))",
+        "HERE = Path(__file__).parent\nROOT = HERE.parent\nsys.path.append(str(ROOT / 'lib'))",
         "def setup():\n    here = os.path.dirname(__file__)\n    sys.path.insert(1, os.path.join(here, '../lib'))",
     ],
 )

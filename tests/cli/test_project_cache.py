@@ -1,0 +1,108 @@
+"""What is found in a file depends on files around it: when one of these changes, comes or goes, so does the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlint.cli import main
+
+PADDING = "#" * 70_000 + "\n"
+SCRIPT = """
+import numpy as np
+from sklearn.linear_model import SGDClassifier
+from tools import prepare
+
+def main():
+    prepare()
+    x = np.random.rand(3, 2)
+    SGDClassifier(random_state=0).fit(x, [0, 1, 1])
+
+if __name__ == "__main__":
+    main()
+"""
+SEEDS = "import numpy as np\ndef prepare():\n    np.random.seed(0)\n"
+DOES_NOT = "import numpy as np\ndef prepare():\n    pass\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pyproject.toml").write_text("[tool.mlint]\n")
+    (tmp_path / "train.py").write_text(SCRIPT + PADDING)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def codes(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    main(["--output-format", "concise", "--select", "script-without-seed", "-j", "1", "-q", "."])
+    return [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+
+def test_an_imported_file_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "tools.py").write_text(SEEDS)
+    assert codes(capsys) == []
+    assert (project / ".mlint_cache").is_dir()
+    (project / "tools.py").write_text(DOES_NOT)
+    assert len(codes(capsys)) == 1
+    assert len(codes(capsys)) == 1
+    (project / "tools.py").write_text(SEEDS)
+    assert codes(capsys) == []
+
+
+def test_a_file_behind_the_imported_one_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "tools").mkdir()
+    (project / "tools" / "__init__.py").write_text("from .deep import prepare\n")
+    (project / "tools" / "deep.py").write_text("from .more import prepare\n")
+    (project / "tools" / "more.py").write_text(SEEDS)
+    assert codes(capsys) == []
+    (project / "tools" / "more.py").write_text(DOES_NOT)
+    assert len(codes(capsys)) == 1
+    (project / "tools" / "deep.py").write_text(SEEDS)
+    assert codes(capsys) == []
+
+
+def test_an_imported_file_goes_and_comes_back(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "tools.py").write_text(SEEDS)
+    assert codes(capsys) == []
+    (project / "tools.py").unlink()
+    before = codes(capsys)
+    (project / "tools.py").write_text(DOES_NOT)
+    assert len(codes(capsys)) == 1
+    (project / "tools.py").unlink()
+    assert codes(capsys) == before
+
+
+def test_a_file_appears_that_comes_first(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "src").mkdir()
+    (project / "src" / "tools.py").write_text(DOES_NOT)
+    assert len(codes(capsys)) == 1
+    (project / "tools.py").write_text(SEEDS)
+    assert codes(capsys) == []
+
+
+def test_a_damaged_file_is_repaired(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "tools.py").write_text("def prepare(:\n")
+    before = codes(capsys)
+    (project / "tools.py").write_text(DOES_NOT)
+    assert len(codes(capsys)) == 1
+    (project / "tools.py").write_text("def prepare(:\n")
+    assert codes(capsys) == before
+
+
+def versions(project: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    main(["--output-format", "concise", "--select", "numpy-removed-name", "-j", "1", "-q", "."])
+    return [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+
+def test_a_dependency_file_appears_close_by(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "train.py").unlink()
+    (project / "part" / "inner").mkdir(parents=True)
+    (project / "part" / "inner" / "a.py").write_text("import numpy as np\nx = np.zeros(3, np.float)\n" + PADDING)
+    assert len(versions(project, capsys)) == 1
+    (project / "part" / "requirements.txt").write_text("numpy<1.20\n")
+    assert versions(project, capsys) == []
+    (project / "part" / "requirements.txt").write_text("numpy>=1.24\n")
+    assert len(versions(project, capsys)) == 1
+    (project / "part" / "requirements.txt").unlink()
+    assert len(versions(project, capsys)) == 1
