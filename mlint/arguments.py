@@ -122,6 +122,8 @@ def build_parser() -> _Parser:
     group.add_argument("--timing", action="store_true", help="show what each rule costs")
     group.add_argument("--show-files", action="store_true", help="list the files that would be checked")
     group.add_argument("--show-settings", action="store_true", help="show the settings that hold for the first file")
+    text = "show what mlint knows about a file: names, loops, functions, versions (for bug reports)"
+    group.add_argument("--debug-model", metavar="FILE", help=text)
     group.add_argument("--color", metavar="WHEN", help="auto, always or never (NO_COLOR and FORCE_COLOR are honoured)")
     text = "findings only; twice: nothing but the exit code"
     group.add_argument("-q", "--quiet", action="count", default=0, help=text)
@@ -208,6 +210,8 @@ def _check(options: argparse.Namespace) -> None:
         )
         if given
     ]
+    if options.debug_model is not None and options.paths:
+        raise UsageError(f"--debug-model takes the one file that it shows; leave {options.paths[0]} out")
     if options.paths == ["-"] and options.show_files:
         raise UsageError("--show-files lists files; it cannot be used with standard input (-)")
     if len(alone) > 1:

@@ -66,7 +66,7 @@ class Check:
         options = self._options
         if options.paths == [STANDARD_INPUT]:
             return options.stdin_filename or os.path.join(os.curdir, STANDARD_INPUT)
-        first = options.paths[0] if options.paths else os.curdir
+        first = options.debug_model or (options.paths[0] if options.paths else os.curdir)
         return os.path.join(first, "") if os.path.isdir(first) else first
 
     # --- what there is to do -----------------------------------------------------------------------------------------
@@ -80,6 +80,8 @@ class Check:
             codes = active_codes(self._settings, self._index, self._settings.relative(path))
             self._console.result("\n".join(summary.settings_lines(self._settings, path, codes)) + "\n")
             return 0
+        if options.debug_model is not None:
+            return self._debug_model(options.debug_model)
         if options.show_files:
             for path, _ in self._files():
                 self._console.result(f"{path}\n")
@@ -91,6 +93,30 @@ class Check:
         if options.watch:
             return self._watch()
         return self._once()
+
+    def _debug_model(self, path: str) -> int:
+        """Print what is known about one file."""
+        from mlint.debug_model import described
+        from mlint.linter import engine_options
+        from mlint.model.file import FileModel
+        from mlint.model.project import Project
+        from mlint.model.versions import Versions
+        from mlint.source import Source, SourceError
+
+        try:
+            source = Source.read(path)
+            module = source.parse()
+        except SourceError as error:
+            raise UsageError(f"{path}: cannot be read as Python: {error}") from error
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        choices = engine_options(self._settings)
+        project = Project(choices.roots)
+        model = FileModel(source, module, project)
+        project.begin(model)
+        versions = Versions(choices.target_versions, choices.root).near(path)
+        self._console.result("\n".join(described(model, versions)) + "\n")
+        return 0
 
     def _probe_output_file(self) -> None:
         """Raise UsageError if the report could not be written, before any work is done and any file is fixed."""

@@ -152,6 +152,9 @@ class Versions:
     def __hash__(self) -> int:
         return hash(self.spans)
 
+    def __str__(self) -> str:
+        return " or ".join(_written(*span) for span in self.spans) or "none"
+
     @property
     def empty(self) -> bool:
         """Whether no version is in it."""
@@ -161,6 +164,31 @@ class Versions:
     def unbounded(self) -> bool:
         """Whether every version is in it, which says nothing."""
         return self == ALL
+
+
+def _written(start: Cut, end: Cut) -> str:
+    if start == _START and end == _END:
+        return "any"
+    if start[0] == end[0]:
+        return f"=={_named(start[0])}"
+    parts = []
+    if start != _START:
+        parts.append(f"{'>' if start[1] else '>='}{_named(start[0])}")
+    if end != _END:
+        parts.append(f"{'<=' if end[1] else '<'}{_named(end[0])}")
+    return ",".join(parts)
+
+
+def _named(key: Key) -> str:
+    epoch, release, pre, post, dev = key
+    text = f"{epoch}!" if epoch else ""
+    text += ".".join(map(str, release if len(release) > 1 else (*release, 0)))
+    if pre not in (_NO_PRE, _FINAL_PRE):
+        text += f"{'ab'[pre[0]] if pre[0] < 2 else 'rc'}{pre[1]}"
+    if post not in (_NO_POST, _LAST):
+        text += f".post{post}"
+    # Before all that is called by a release, its development versions included: below the release, people say.
+    return text + (f".dev{dev}" if dev not in (_NO_DEV, _LAST) and (dev or pre != _NO_PRE) else "")
 
 
 ALL = Versions(((_START, _END),))

@@ -92,7 +92,7 @@ def test_a_damaged_packaging_file_names_no_command(text: str, tmp_path: Path) ->
         ("pkg/test_a.py", ""),
         ("pkg/a_test.py", ""),
         ("conftest.py", ""),
-        ("checks.py", "import unittest\nclass A(unittest.TestCase):\n    pass\nif __name__ == '__main__':\n    main()\n"),
+        ("checks.py", "import unittest\nclass A(unittest.TestCase): pass\nif __name__ == '__main__': main()\n"),
         ("checks.py", "from unittest import TestCase as T\nclass A(T):\n    pass\n"),
         ("checks.py", "import pytest\ndef test_a(): pass\n"),
         ("checks.py", "import pytest\nclass TestA:\n    def test_a(self): pass\n"),
