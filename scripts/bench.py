@@ -117,6 +117,53 @@ if __name__ == "__main__":
     main()
 '''
 
+MODULE = '''"""Module INDEX of a project."""
+
+import random
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class BlockINDEX(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList([nn.Linear(width, width) for _ in range(4)])
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = x + torch.relu(layer(self.norm(x)))
+        return x
+
+
+def prepareINDEX(seed):
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def stepINDEX(model, optimizer, x, y):
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def fitINDEX(model, optimizer, loader):
+    total = 0.0
+    for x, y in loader:
+        total += stepINDEX(model, optimizer, x, y)
+    return total / len(loader)
+
+
+def standardINDEX(table):
+    table = table - table.mean(axis=0)
+    return table / (table.std(axis=0) + 1e-8)
+'''
+
 LOADED = """
 import sys
 from mlint.cli import main
@@ -446,6 +493,51 @@ def measure_small(bench: Bench) -> None:
     )
 
 
+def many_files(folder: Path, count: int, imported: int) -> tuple[Path, list[Path]]:
+    """Write a project of ``count`` modules, and a program in it that imports and calls some of them.
+
+    Returns the program and the modules that it imports.
+    """
+    package = folder / "project"
+    for index in range(count):
+        place = package / f"part{index // 50}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "__init__.py").touch()
+        (place / f"module{index}.py").write_text(MODULE.replace("INDEX", str(index)), encoding="utf-8")
+    (package / "__init__.py").touch()
+    chosen = [index * (count // imported) for index in range(imported)]
+    lines = [f"from project.part{index // 50}.module{index} import fit{index}, prepare{index}" for index in chosen]
+    calls = [f"    prepare{index}(0)\n    fit{index}(model, optimizer, loader)\n" for index in chosen]
+    program = folder / "program.py"
+    body = SMALL.replace("    print(evaluate(model, loader))\n", "".join(calls))
+    program.write_text("\n".join(lines) + "\n" + body, encoding="utf-8")
+    return program, [package / f"part{index // 50}" / f"module{index}.py" for index in chosen]
+
+
+def measure_one_of_many(bench: Bench, count: int = 2000, imported: int = 8) -> None:
+    """One file of a large project, as a hook before a commit or an editor has it linted."""
+    program, modules = many_files(bench.scratch / "many", count, imported)
+    few, alone = bench.scratch / "few", bench.scratch / "alone"
+    for folder in (few, alone):
+        folder.mkdir()
+        shutil.copy(program, folder)
+    for module in modules:
+        shutil.copy(module, few)
+    single = bench.mlint("mlint, the file alone", ["--no-cache", alone / program.name], jobs=1)
+    plain = bench.mlint(f"mlint, it and its {imported} imports", ["--no-cache", few], jobs=1)
+    cold = bench.mlint("mlint, one of many, cold", ["--no-cache", program], jobs=1)
+    caches = bench.scratch / "many-cache", bench.scratch / "alone-cache"
+    warm = bench.mlint("mlint, one of many, warm", ["--cache-dir", caches[0], program], jobs=1)
+    again = bench.mlint("mlint, the file alone, warm", ["--cache-dir", caches[1], alone / program.name], jobs=1)
+    costs = bench.race(f"One file of {count}", [single, plain, cold, warm, again], max(10, bench.rounds))
+    bench.judge(
+        "one of many, cold / it and its imports", costs[cold.name].cpu / costs[plain.name].cpu, 2,
+        detail=f"{costs[cold.name].cpu / costs[single.name].cpu:.2f} × the file alone",
+    )  # fmt: skip
+    extra = (costs[warm.name].cpu - costs[again.name].cpu) * 1000
+    bench.judge("one of many, warm, more than alone", extra, 20, " ms")
+
+
 # ----------------------------------------------------------------------------------------------------------- the whole
 
 
@@ -469,7 +561,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code is described at the top."""
     from scripts.ecosystem import targets_of
 
-    measurements = ("cold", "warm", "torchfix", "flake8", "ruff", "small")
+    measurements = ("cold", "warm", "torchfix", "flake8", "ruff", "small", "many")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlint-ecosystem"
@@ -485,7 +577,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"no measurement {', '.join(sorted(unknown))}: one of {', '.join(measurements)}")
     options.cache.mkdir(parents=True, exist_ok=True)
 
-    needs_files = set(wanted) != {"small"}
+    needs_files = not set(wanted) <= {"small", "many"}
     targets, failures = targets_of(options.targets or PACKAGES, options.cache) if needs_files else ([], [])
     for failure in failures:
         print(f"not had: {failure}", file=sys.stderr)
@@ -502,6 +594,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "flake8": lambda: measure_flake8(bench, files),
             "ruff": lambda: measure_ruff(bench, tree, files),
             "small": lambda: measure_small(bench),
+            "many": lambda: measure_one_of_many(bench),
         }
         missing = bool(failures)
         for name in wanted:
