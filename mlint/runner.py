@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _CACHE_BYTES = 60_000
 """Less source than this is linted faster than a cache is read."""
 
+_FOLLOWED_BYTES = 20_000
+"""Unless other files were read on its behalf that together have at least this much source."""
+
 _NOT_RESULTS = frozenset({
     "output_format", "fix", "unsafe_fixes", "fix_only", "show_fixes", "cache_dir", "jobs", "baseline", "exclude",
     "extend_exclude", "force_exclude", "respect_gitignore", "smoke", "origins", "remembered",
@@ -62,6 +65,7 @@ def lint_files(
 
         stamps = Stamps()
     task.digest = stamps is not None
+    small = cache and stamps is None and not task.timing and not task.fix
     groups: dict[int, _Group] = {}
     outcomes: list[Outcome | None] = []
     jobs_to_do: list[tuple[int, Job]] = []
@@ -75,6 +79,11 @@ def lint_files(
             _verify(settings, index)
             if stamps is not None:
                 group.cache = open_cache(settings, stamps, index)
+        if small and group.cache is None and os.path.exists(_mark(settings, path)):
+            from mlint.cache import Stamps
+
+            group.cache = open_cache(settings, Stamps(), index, "small")
+            task.digest = True
         if group.cache is not None:
             known = group.cache.lookup(path, explicit=explicit, edits=task.edits)
             if known is not None and not (task.fix and any(f.fix is not None for f in known)):
@@ -93,7 +102,10 @@ def lint_files(
         results = run_jobs(linter, [job for _, job in jobs_to_do], jobs, advance)
         for (position, job), outcome in zip(jobs_to_do, results):
             outcomes[position] = outcome
-            store = by_number[job.group].cache
+            group = by_number[job.group]
+            if small and group.cache is None:
+                _remember(group.settings, job, outcome, index)
+            store = group.cache
             if store is not None and outcome.fixed is None and not outcome.problems and outcome.status is not None:
                 store.store(
                     job.path,
@@ -120,6 +132,40 @@ def _verify(settings: Settings, index: Index | None) -> None:
     fixable_codes(settings, index)
 
 
+def _mark(settings: Settings, path: str) -> str:
+    """The file whose presence says that a small file was worth remembering, because of the others behind it."""
+    name = os.path.abspath(path).encode("utf-8", "surrogateescape").hex()
+    return os.path.join(_cache_folder(settings), "small", name[-200:])
+
+
+def _remember(settings: Settings, job: Job, outcome: Outcome, index: Index | None) -> None:
+    """Keep the result of a small file for the next run, if many others had to be read for it."""
+    if outcome.status is None or outcome.problems or not outcome.dependencies:
+        return
+    if sum(map(_size, outcome.dependencies)) < _FOLLOWED_BYTES:
+        return
+    from mlint.cache import Stamps, digest
+
+    try:
+        with open(job.path, "rb") as file:
+            content = digest(file.read())
+        found = os.stat(job.path)
+        if (found.st_mtime_ns, found.st_size) != outcome.status:
+            return  # not what was linted
+        store = open_cache(settings, Stamps(), index, "small")
+        store.store(
+            job.path, explicit=job.explicit, status=outcome.status, content=content, findings=outcome.findings,
+            dependencies=outcome.dependencies,
+        )  # fmt: skip
+        store.save()
+        mark = _mark(settings, job.path)
+        os.makedirs(os.path.dirname(mark), exist_ok=True)
+        with open(mark, "wb"):
+            pass
+    except OSError:
+        pass  # a cache never makes a run fail
+
+
 def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
@@ -127,15 +173,19 @@ def _size(path: str) -> int:
         return 0  # told when it is read
 
 
-def open_cache(settings: Settings, stamps: Stamps, index: Index | None) -> Cache:
-    """Return the cache for files under ``settings``."""
+def _cache_folder(settings: Settings) -> str:
+    return os.path.join(settings.root, settings.cache_dir or ".mlint_cache")
+
+
+def open_cache(settings: Settings, stamps: Stamps, index: Index | None, part: str = "") -> Cache:
+    """Return the cache for files under ``settings``; ``part`` names one that is kept apart."""
     import sys
 
     from mlint import __version__
     from mlint.cache import Cache, package_stamp
 
-    folder = os.path.join(settings.root, settings.cache_dir or ".mlint_cache")
-    parts = [__version__, sys.version, package_stamp(), str(getattr(index, "stamp", ""))]
+    folder = _cache_folder(settings)
+    parts = [part, __version__, sys.version, package_stamp(), str(getattr(index, "stamp", ""))]
     parts.extend(_local_rule_stamps(settings, stamps))
     parts.append(repr(sorted(_result_settings(settings).items())))
     versions = _versions_stamp(settings)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlint.cli import main
+from mlint.linter import Job, Outcome
 
 PADDING = "#" * 70_000 + "\n"
 SCRIPT = """
@@ -106,3 +107,44 @@ def test_a_dependency_file_appears_close_by(project: Path, capsys: pytest.Captur
     assert len(versions(project, capsys)) == 1
     (project / "part" / "requirements.txt").unlink()
     assert len(versions(project, capsys)) == 1
+
+
+def test_a_small_file_is_remembered_for_the_others_behind_it(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than what a cache is read for, but a lot had to be read to know it."""
+    (project / "train.py").write_text(SCRIPT)
+    (project / "tools.py").write_text(DOES_NOT + "#" * 30_000 + "\n")
+
+    def lint() -> list[str]:
+        main(["--output-format", "concise", "--select", "script-without-seed", "-q", "train.py"])
+        return [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+    from mlint.linter import Linter
+
+    linted: list[str] = []
+    lint_file = Linter.lint
+
+    def counted(self: Linter, job: Job) -> Outcome:
+        linted.append(job.path)
+        return lint_file(self, job)
+
+    monkeypatch.setattr(Linter, "lint", counted)
+    assert len(lint()) == 1
+    assert len(lint()) == 1
+    assert len(linted) == 1, "the second run knows"
+    (project / "tools.py").write_text(SEEDS + "#" * 30_000 + "\n")
+    assert lint() == []
+    assert lint() == []
+    assert len(linted) == 2
+    (project / "train.py").write_text(SCRIPT.replace("    prepare()\n", ""))
+    assert len(lint()) == 1
+    (project / "tools.py").unlink()
+    assert len(lint()) == 1
+
+
+def test_a_small_file_that_stands_alone_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "train.py").write_text(SCRIPT)
+    (project / "tools.py").write_text(DOES_NOT)
+    main(["-q", "train.py"])
+    assert not (project / ".mlint_cache").exists()
