@@ -59,6 +59,7 @@ def test_deprecations_can_be_read(root: str) -> None:
         ("sklearn.datasets.load_boston", ("1.1.3", "1.2.2")),
         ("sklearn.metrics.plot_confusion_matrix", ("1.1.3", "1.2.2")),
         ("sklearn.metrics.jaccard_similarity_score", ("0.22.1", "0.23.2")),
+        ("torch.symeig", ("1.13.1", "2.0.1")),
         ("jax.tree_map", ("0.5.3", "0.6.2")),
         ("keras.Model.fit_generator", ("2.15.0", "3.0.5")),
         ("keras.preprocessing.image.ImageDataGenerator", ("2.15.0", "3.0.5")),
@@ -178,7 +179,7 @@ def test_methods(owner: str, name: str, kind: str | None) -> None:
 
 
 def test_attributes() -> None:
-    assert libraries.attribute("torch.Tensor", "shape") == "torch.Size"
+    assert libraries.attribute("torch.Tensor", "is_leaf") == "bool"
     assert libraries.attribute("pandas.DataFrame", "columns") == "pandas.Index"
     assert libraries.attribute("numpy.ndarray", "no_such_attribute") is None
 
