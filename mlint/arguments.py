@@ -69,6 +69,11 @@ def _switch(parser: argparse._ArgumentGroup, name: str, text: str, *, opposite: 
     )
 
 
+def _selectors(parser: argparse._ArgumentGroup, name: str, text: str) -> None:
+    """Add a flag that takes rules and may be given several times."""
+    parser.add_argument(name, metavar="RULES", action="append", help=text)
+
+
 def build_parser() -> _Parser:
     """Return the parser of ``mlint [check]``."""
     parser = _Parser(
@@ -91,12 +96,11 @@ def build_parser() -> _Parser:
     group.add_argument("--diff", action="store_true", help="write nothing, print what --fix would change")
 
     group = parser.add_argument_group("rules (codes, beginnings of codes, names, libraries, or ALL; comma-separated)")
-    selectors = {"metavar": "RULES", "action": "append", "default": None}
-    group.add_argument("--select", help="the rules to use, instead of the configured ones", **selectors)  # type: ignore[arg-type]
-    group.add_argument("--ignore", help="rules to leave out", **selectors)  # type: ignore[arg-type]
-    group.add_argument("--extend-select", help="rules to use as well", **selectors)  # type: ignore[arg-type]
-    group.add_argument("--fixable", help="rules that --fix may fix", **selectors)  # type: ignore[arg-type]
-    group.add_argument("--unfixable", help="rules that --fix leaves alone", **selectors)  # type: ignore[arg-type]
+    _selectors(group, "--select", "the rules to use, instead of the configured ones")
+    _selectors(group, "--ignore", "rules to leave out")
+    _selectors(group, "--extend-select", "rules to use as well")
+    _selectors(group, "--fixable", "rules that --fix may fix")
+    _selectors(group, "--unfixable", "rules that --fix leaves alone")
     group.add_argument(
         "--per-file-ignores",
         metavar="PATTERN:RULES",

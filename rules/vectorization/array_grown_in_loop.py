@@ -375,7 +375,8 @@ class ArrayGrownInLoop(Rule):
         """Whether the array and the pieces are proven to be of one dtype, and no exception can be seen to be caught."""
         if any(isinstance(ancestor, ast.Try) for ancestor in ctx.tree.ancestors(growth.loop)):
             return False
-        if "stack" in str(ctx.dotted(growth.statement.value.func)):  # type: ignore[attr-defined]
+        call = growth.statement.value
+        if isinstance(call, ast.Call) and "stack" in str(ctx.dotted(call.func)):
             return False
         bindings = ctx.reaching.at(growth.loop, growth.name.id)
         kinds = [ctx.kinds.binding(b) for b in bindings if not self._inside(b.node, growth.loop, ctx)]

@@ -110,8 +110,8 @@ class BooleanReductionLoop(Rule):
         if len(generators) != 1 or generators[0].is_async:
             return
         name, condition = ctx.dotted(node.func), node.args[0].elt
-        counted = name == "sum" and isinstance(condition, ast.Constant) and type(condition.value) is int
-        if counted and condition.value == 1 and len(generators[0].ifs) == 1:  # type: ignore[attr-defined]
+        counted = name == "sum" and _is_one(condition) and len(generators[0].ifs) == 1
+        if counted:
             condition = generators[0].ifs[0]
         elif generators[0].ifs:
             return
