@@ -14,6 +14,11 @@ _OF_MODULES = frozenset(
     "eval train parameters named_parameters modules named_modules children named_children state_dict load_state_dict "
     "requires_grad_ zero_grad forward register_forward_hook".split()
 )
+_OF_DATA = frozenset(
+    "items keys values get pop update copy append extend to cpu cuda float half double long int bool detach clone item "
+    "numpy tolist shape size dtype device ndim dim numel view reshape permute transpose unsqueeze squeeze mean sum "
+    "startswith endswith split replace lower upper join format".split()
+)
 
 
 class UnsafeTorchLoad(Rule):
@@ -35,7 +40,8 @@ class UnsafeTorchLoad(Rule):
     ## When to ignore
     Where the file was written by the same project and has to hold objects. Say `weights_only=False` there, and why: a
     comment at the call that speaks of `weights_only`, of pickling or of trust is taken for the reason, and nothing is
-    reported. Nor is `weights_only=False` where the code goes on to use what it loads as a module.
+    reported. Nor is anything where the code goes on to use what it loads, or a part of it, as a module or another
+    object.
     """
 
     code, name = "ML809", "unsafe-torch-load"
@@ -52,6 +58,8 @@ class UnsafeTorchLoad(Rule):
             return
         path = ctx.argument(node, "f", 0)
         if path is not None and self._in_memory(path, ctx):
+            return
+        if self._wants_objects(node, ctx):
             return
         what = "the file" if path is None else f"`{ctx.short(path)}`"
         flag = ctx.argument(node, "weights_only")
@@ -70,8 +78,6 @@ class UnsafeTorchLoad(Rule):
                 fix,
             )
         elif isinstance(flag, ast.Constant) and flag.value is False and not self._written_here(path, ctx):
-            if self._is_object(node, ctx):
-                return
             fix = ctx.fix(
                 lambda: ctx.edits.set_keyword(node, "weights_only", "True"), Safety.UNSAFE, "Set `weights_only=True`"
             )
@@ -128,26 +134,60 @@ class UnsafeTorchLoad(Rule):
             found = path
         return isinstance(found, ast.Call) and ctx.dotted(found.func) == "io.BytesIO"
 
-    def _is_object(self, node: ast.Call, ctx: Context) -> bool:
-        """Whether the code takes what it loads for a module or another object, which `weights_only=True` refuses."""
-        uses: list[ast.AST] = [node]
+    def _wants_objects(self, node: ast.Call, ctx: Context) -> bool:
+        """Whether the code takes what it loads, or a part of it, for a module or another object, which
+        `weights_only=True` refuses.
+        """
+        for use in self._uses(node, ctx):
+            if self._is_object(use, ctx):
+                return True
+            part = self._part(use, ctx)
+            if part is None:
+                continue
+            parent = ctx.tree.parent(part)
+            if isinstance(parent, ast.Call) and part in parent.args and not self._takes_weights(parent, ctx):
+                return True
+            if any(self._is_object(other, ctx, plain=False) for other in self._uses(part, ctx)):
+                return True
+        return False
+
+    def _uses(self, node: ast.expr, ctx: Context) -> list[ast.expr]:
+        """An expression, and where the name is read that its value is given."""
         statement = ctx.tree.statement(node)
+        uses: list[ast.expr] = [node]
         if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is node:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for target in targets:
                 if isinstance(target, ast.Name):
                     uses += ctx.flow.uses_after(target.id, statement)
-        for use in uses:
-            parent = ctx.tree.parent(use)
-            if isinstance(parent, ast.Attribute) and parent.attr in _OF_MODULES:
-                return True
-            if isinstance(parent, ast.Call):
-                if parent.func is use:
-                    return True
-                asks = len(parent.args) == 2 and parent.args[0] is use and ctx.dotted(parent.func) == "isinstance"
-                if asks and self._names_object(parent.args[1], ctx):
-                    return True
-        return False
+        return uses
+
+    def _is_object(self, use: ast.expr, ctx: Context, *, plain: bool = True) -> bool:
+        """Whether a use is one of a module; where ``plain`` is False, also one of anything but plain data."""
+        parent = ctx.tree.parent(use)
+        if isinstance(parent, ast.Attribute) and parent.value is use:
+            return parent.attr in _OF_MODULES or not (plain or parent.attr in _OF_DATA)
+        if not isinstance(parent, ast.Call):
+            return False
+        asks = len(parent.args) == 2 and parent.args[0] is use and ctx.dotted(parent.func) == "isinstance"
+        return parent.func is use or (asks and self._names_object(parent.args[1], ctx))
+
+    def _part(self, use: ast.expr, ctx: Context) -> ast.expr | None:
+        """What is taken by a literal key: `saved["model"]`, `saved.get("model")`."""
+        parent = ctx.tree.parent(use)
+        if isinstance(parent, ast.Subscript) and parent.value is use and isinstance(parent.slice, ast.Constant):
+            return parent
+        if isinstance(parent, ast.Attribute) and parent.attr in ("get", "pop") and parent.value is use:
+            call = ctx.tree.parent(parent)
+            return call if isinstance(call, ast.Call) and call.func is parent else None
+        return None
+
+    def _takes_weights(self, call: ast.Call, ctx: Context) -> bool:
+        """Whether a call takes a state dict, a tensor or a number: objects are handed to others."""
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("load_state_dict", "copy_"):
+            return True
+        dotted = ctx.dotted(call.func)
+        return dotted is not None and ("." not in dotted or dotted.startswith(("torch.", "numpy.")))
 
     def _names_object(self, classes: ast.expr, ctx: Context) -> bool:
         """Whether one of the classes that a value is compared with is neither plain data nor a tensor."""
@@ -243,6 +283,25 @@ class UnsafeTorchLoad(Rule):
             given="import torch\n",
             ok="def restore(path):\n    net = torch.load(path, weights_only=False)\n    net.eval()\n    return net\n",
             note="a whole module, which `weights_only=True` refuses",
+        ),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def restore(path, agent, envs):\n    saved = torch.load(path)\n"
+                "    agent.load_state_dict(saved['model'])\n    envs.set_obs_rms(saved['obs_rms'])\n"
+            ),
+            targets={"torch": ">=2.0,<2.6"},
+            note="running statistics are objects of the project",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def restore(path):\n    args = torch.load(path, weights_only=False)['args']\n    return args.width\n",
+            note="a Namespace",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def restore(path):\n    net: torch.nn.Module = torch.load(path)\n    return net.state_dict()\n",
+            targets={"torch": ">=2.0,<2.6"},
         ),
         Example(
             given="import torch\nfrom torch import nn\n",

@@ -8,6 +8,11 @@ TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.rand(100) * 10
 NUMPY = "import numpy as np\nx = np.random.rand(100) * 10.0 ** np.random.randint(-15, 3, 100)\n"
 TENSORFLOW = "import numpy as np\nimport tensorflow as tf\nx = tf.constant(np.random.rand(100) * 1e-3)\n"
 JAX = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nx = jnp.asarray(np.random.rand(100))\n"
+_DEPTH = 12
+_KEEPING_WHOLE = frozenset(
+    "abs float double half to type astype clone contiguous copy flatten ravel reshape view permute transpose unsqueeze "
+    "squeeze expand repeat tile stack cat concatenate meshgrid ndgrid cpu cuda".split()
+)
 
 
 class LogOnePlus(PatternRule):
@@ -63,7 +68,7 @@ class LogOnePlus(PatternRule):
 
     def accept(self, match: Match, ctx: Context) -> bool:
         x = match["x"]
-        if isinstance(x, ast.Constant) or ctx.is_whole(x) or _rounded(x):
+        if isinstance(x, ast.Constant) or ctx.is_whole(x) or _rounded(x) or _is_grid(x, ctx):
             return False
         if isinstance(x, ast.Call) and _word(x) == "exp" and _selected(match.node, x, ctx):
             return False  # the whole of `log(1 + exp(x))`, matched as `log(1 + x)`
@@ -254,6 +259,30 @@ class LogOnePlus(PatternRule):
             ),
         ),
         Example(
+            given="import torch\n",
+            ok=(
+                "def softplus(a, beta, threshold):\n    scaled = a * beta\n"
+                "    rhs = torch.log1p(torch.exp(scaled)) / beta\n    return torch.where(scaled > threshold, a, rhs)\n"
+            ),
+        ),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def bias(h, w):\n    grid = torch.stack(torch.meshgrid(\n"
+                "        torch.arange(h, dtype=torch.float32),\n"
+                "        torch.arange(w, dtype=torch.float32),\n    )).flatten(1)\n"
+                "    away = grid[:, :, None] - grid[:, None, :]\n"
+                "    away = away.permute(1, 2, 0).reshape(-1, 2).float()\n"
+                "    return torch.sign(away) * torch.log(1.0 + away.abs())\n"
+            ),
+            note="whole numbers, though of a floating-point dtype",
+        ),
+        Example(
+            given="import torch\n",
+            bad="def bias(h):\n    away = torch.arange(h) / h\n    return torch.log(1.0 + away)\n",
+            good="def bias(h):\n    away = torch.arange(h) / h\n    return torch.log1p(away)\n",
+        ),
+        Example(
             given="import torch\nimport torch.nn.functional as F\n",
             bad="def nll(x, mask):\n    return torch.where(mask, torch.log(1 + torch.exp(x)), 0.0)\n",
             good="def nll(x, mask):\n    return torch.where(mask, F.softplus(x), 0.0)\n",
@@ -270,6 +299,18 @@ def _selected(node: ast.AST, x: ast.expr, ctx: Context) -> bool:
     `where(x > 20, x, log(1 + exp(x)))`, or by an index, `log(1 + exp(x[x < 20]))`.
     """
     words = {ast.dump(part) for part in walk(x) if isinstance(part, (ast.Name, ast.Attribute))}
+    if _goes_to_where(node, words, ctx):
+        return True
+    statement = ctx.tree.statement(node)
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        uses = ctx.flow.uses_after(statement.targets[0].id, statement)
+        if uses and all(_goes_to_where(use, words, ctx) for use in uses):
+            return True
+    return any(isinstance(part, ast.Subscript) and _is_mask(part.slice, ctx) for part in walk(x))
+
+
+def _goes_to_where(node: ast.AST, words: set[str], ctx: Context) -> bool:
+    """Whether an expression is one of two that a `where` takes by a condition on these words."""
     for ancestor in ctx.tree.ancestors(node):
         if isinstance(ancestor, ast.stmt):
             break
@@ -277,7 +318,42 @@ def _selected(node: ast.AST, x: ast.expr, ctx: Context) -> bool:
             condition = ancestor.args[0] if len(ancestor.args) == 3 else None
             if condition is not None and any(ast.dump(part) in words for part in walk(condition)):
                 return True
-    return any(isinstance(part, ast.Subscript) and _is_mask(part.slice, ctx) for part in walk(x))
+    return False
+
+
+def _is_grid(node: ast.expr, ctx: Context, depth: int = 0) -> bool:
+    """Whether an expression is made of the numbers of `arange` by what keeps them whole: whatever their dtype, nothing
+    of them gets lost next to a 1.
+    """
+    if depth > _DEPTH:
+        return False
+    if isinstance(node, ast.Name):
+        bindings = ctx.reaching.of(node) or ()
+        return bool(bindings) and all(
+            b.how == "assign" and not b.path and b.value is not None and _is_grid(b.value, ctx, depth + 1)
+            for b in bindings
+        )
+    if isinstance(node, ast.Call):
+        if _word(node) == "arange":
+            return not any(
+                isinstance(n, ast.Constant) and isinstance(n.value, float) for a in node.args for n in walk(a)
+            )
+        if _word(node) not in _KEEPING_WHOLE:
+            return False
+        function = ctx.dotted(node.func) is not None
+        parts = node.args if function else [node.func.value]  # type: ignore[attr-defined]
+        return bool(parts) and all(_is_grid(part, ctx, depth + 1) for part in parts)
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return bool(node.elts) and all(_is_grid(part, ctx, depth + 1) for part in node.elts)
+    if isinstance(node, ast.Subscript):
+        return _is_grid(node.value, ctx, depth + 1)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult)):
+        sides = (node.left, node.right)
+        return any(_is_grid(side, ctx, depth + 1) for side in sides) and all(
+            (isinstance(side, ast.Constant) and isinstance(side.value, int)) or _is_grid(side, ctx, depth + 1)
+            for side in sides
+        )
+    return False
 
 
 def _is_mask(index: ast.expr, ctx: Context) -> bool:

@@ -21,6 +21,12 @@ _JOINED_BY = {
     "torch.hstack": "torch.hstack",
 }
 _SHORT = 8
+_DEPTH = 6
+_DISTINCT = frozenset({"numpy.unique", "torch.unique", "torch.unique_consecutive", "pandas.unique"})
+_OF_ONE_LENGTH = frozenset(
+    "enumerate reversed sorted list tuple tqdm.tqdm tqdm.auto.tqdm numpy.sort numpy.flip numpy.cumsum numpy.asarray "
+    "torch.cumsum torch.sort torch.flip".split()
+)
 
 
 @dataclass
@@ -53,7 +59,8 @@ class ArrayGrownInLoop(Rule):
     - PyTorch documentation, `torch.cat`.
 
     ## When to ignore
-    Where every round needs the array as it is so far; such loops are not reported.
+    Where every round needs the array as it is so far, and where there are few rounds: over a short literal, the
+    distinct values of an array, or a parameter whose default is short. Such loops are not reported.
     """
 
     code, name = "ML119", "array-grown-in-loop"
@@ -217,6 +224,34 @@ class ArrayGrownInLoop(Rule):
             close=True,
             bench=True,
         ),
+        Example(
+            given="import numpy as np\n",
+            ok=(
+                "def folds(y, groups, model):\n    out = np.empty(0)\n    names = np.sort(np.unique(groups))\n"
+                "    for name in names:\n        out = np.concatenate([out, model.predict(y[groups == name])])\n"
+                "    return out\n"
+            ),
+            note="a round for each group",
+        ),
+        Example(
+            given="import torch\nfrom torch import nn\n",
+            ok=(
+                "class Net(nn.Module):\n    def __init__(self, kinds=('a', 'b')):\n        super().__init__()\n"
+                "        self.kinds = kinds\n\n    def forward(self, x):\n        out = x\n"
+                "        for kind in self.kinds:\n            out = torch.cat([out, self.embed(kind)], dim=1)\n"
+                "        return out\n"
+            ),
+            note="two rounds, unless told otherwise",
+        ),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def crops(net, x):\n    ends = torch.cumsum(torch.unique_consecutive(\n"
+                "        torch.tensor([v.shape[-1] for v in x]), return_counts=True)[1], 0)\n"
+                "    start, out = 0, torch.empty(0)\n    for end in ends:\n"
+                "        out = torch.cat((out, net(torch.cat(x[start:end]))))\n        start = end\n    return out\n"
+            ),
+        ),
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
@@ -265,7 +300,7 @@ class ArrayGrownInLoop(Rule):
         loop = ctx.flow.loop(statement)
         if not isinstance(target, ast.Name) or loop is None or ctx.flow.compiled(call) or ctx.open_ended(call):
             return None
-        if self._few_rounds(loop):
+        if self._few_rounds(loop, ctx):
             return None
         pieces, axis, plain = self._pieces(call, ctx)
         own = [piece for piece in pieces if isinstance(piece, ast.Name) and piece.id == target.id]
@@ -286,15 +321,55 @@ class ArrayGrownInLoop(Rule):
         fixable = plain and guard and not declared & {"global", "nonlocal"}
         return _Growth(loop, statement, target, part, axis, fixable)
 
-    def _few_rounds(self, loop: LoopNode) -> bool:
+    def _few_rounds(self, loop: LoopNode, ctx: Context) -> bool:
         if isinstance(loop, ast.While):
             return False
         iterated = loop.iter
-        if isinstance(iterated, (ast.List, ast.Tuple)):
-            return len(iterated.elts) <= _SHORT
         if isinstance(iterated, ast.Call) and isinstance(iterated.func, ast.Name) and iterated.func.id == "range":
             stop = iterated.args[0] if len(iterated.args) == 1 else None
             return isinstance(stop, ast.Constant) and isinstance(stop.value, int) and stop.value <= _SHORT
+        return self._is_short(iterated, ctx)
+
+    def _is_short(self, iterated: ast.expr, ctx: Context, depth: int = 0) -> bool:
+        """Whether something has few elements: a literal, the distinct values of an array, or a parameter of the class
+        that has a few values unless it is told otherwise.
+        """
+        if depth > _DEPTH:
+            return False
+        if isinstance(iterated, (ast.List, ast.Tuple, ast.Set)):
+            return len(iterated.elts) <= _SHORT
+        if isinstance(iterated, ast.Subscript):
+            return self._is_short(iterated.value, ctx, depth + 1)
+        if isinstance(iterated, ast.Name):
+            bindings = ctx.reaching.of(iterated) or ()
+            return bool(bindings) and all(
+                b.how == "assign" and not b.path and b.value is not None and self._is_short(b.value, ctx, depth + 1)
+                for b in bindings
+            )
+        if isinstance(iterated, ast.Call):
+            dotted = ctx.dotted(iterated.func)
+            if dotted in _DISTINCT:
+                return True
+            if isinstance(iterated.func, ast.Attribute) and iterated.func.attr == "unique" and not iterated.args:
+                return True
+            return dotted in _OF_ONE_LENGTH and bool(iterated.args) and self._is_short(iterated.args[0], ctx, depth + 1)
+        return isinstance(iterated, ast.Attribute) and self._is_short_parameter(iterated, ctx)
+
+    def _is_short_parameter(self, attribute: ast.Attribute, ctx: Context) -> bool:
+        """Whether `self.x`, or `self.config.x`, is named after a parameter whose default has few elements."""
+        root: ast.expr = attribute
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        owner = ctx.tree.class_of(attribute)
+        if owner is None or not isinstance(root, ast.Name) or root.id != "self":
+            return False
+        for statement in owner.body:
+            if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+                given = statement.args
+                defaults = dict(zip([a.arg for a in (*given.posonlyargs, *given.args)][::-1], given.defaults[::-1]))
+                defaults |= {a.arg: d for a, d in zip(given.kwonlyargs, given.kw_defaults) if d is not None}
+                default = defaults.get(attribute.attr)
+                return isinstance(default, (ast.List, ast.Tuple)) and len(default.elts) <= _SHORT
         return False
 
     def _pieces(self, call: ast.Call, ctx: Context) -> tuple[list[ast.expr], ast.expr | None, bool]:
