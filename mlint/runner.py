@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _CACHE_BYTES = 60_000
 """Less source than this is linted faster than a cache is read."""
 
-_FOLLOWED_BYTES = 8_000
+_FOLLOWED_BYTES = 4_000
 """Unless other files were read on its behalf that together have at least this much source."""
 
 _NOT_RESULTS = frozenset({
