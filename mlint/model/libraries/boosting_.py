@@ -1,4 +1,7 @@
-"""XGBoost, LightGBM and CatBoost."""
+"""XGBoost, LightGBM and CatBoost.
+
+By hand: CatBoost, which no table covers, and that their models are estimators also where scikit-learn is optional.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""JAX and Flax."""
+"""JAX and Flax.
+
+By hand: keys of the random generator, and the methods of arrays, which are attached when jax is imported.
+"""
 
 from __future__ import annotations
 

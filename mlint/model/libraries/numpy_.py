@@ -1,4 +1,8 @@
-"""NumPy, SciPy and h5py."""
+"""NumPy, SciPy and h5py.
+
+By hand: the elementwise functions, reductions, products and draws, whose results depend on their operands, and functions
+that let their argument do the work, of which the stubs tell the results for arrays only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""pandas, and cuDF where it is the same."""
+"""pandas, and cuDF where it is the same.
+
+By hand: methods whose overloads differ in the results that people ask for, and what stands for groups and indexers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""TensorFlow and Keras."""
+"""TensorFlow and Keras.
+
+By hand: operations whose docstrings do not say what they give, and the roles of Keras classes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""PyTorch, torchvision, Lightning and accelerate."""
+"""PyTorch, torchvision, Lightning and accelerate.
+
+By hand: the roles of classes that rules speak of (losses, layers, loaders), which operations keep a shape, results that
+follow an argument or a flag, and what compiled functions without a stub give.
+"""
 
 from __future__ import annotations
 

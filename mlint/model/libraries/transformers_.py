@@ -1,4 +1,4 @@
-"""Hugging Face Transformers."""
+"""Hugging Face Transformers: there are too many models to list, and their names tell what they are."""
 
 from __future__ import annotations
 
