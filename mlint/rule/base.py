@@ -200,6 +200,10 @@ def superseded(match: Match, ctx: Context) -> list[ast.stmt]:
     gone: list[ast.stmt] = []
     for name, assignment in match.names:
         others = [use for use in leftover.readers(ctx.model, assignment, (name.id,)) if use is not name]
+        for use in others:
+            plain = isinstance(ctx.tree.parent(use), (ast.BinOp, ast.Compare, ast.Subscript, ast.Attribute))
+            if (use.lineno, use.col_offset) < (name.lineno, name.col_offset) and not plain:
+                raise Refused("the value has another name by then, under which it may have been changed")
         calls = any(_runs_code(bound) for bound in match.variables.values())
         if others and calls:
             raise Refused("the value is read elsewhere, and would be computed twice")

@@ -92,6 +92,13 @@ class LogOfSoftmax(PatternRule):
         ),
         Example(
             given=TORCH,
+            bad=(
+                "def f(x):\n    p = torch.softmax(x, -1)\n    q = p\n    q.mul_(3)\n    return torch.log(p)\ny = f(x)"
+            ),
+            note="changed under another name: no fix",
+        ),
+        Example(
+            given=TORCH,
             bad="y = torch.log(F.softmax(x, 1))",
             good="y = F.log_softmax(x, 1)",
             equal="y",
