@@ -55,7 +55,7 @@ class Role:
 
 def role_of(model: FileModel) -> Role:
     """The role of a file."""
-    path = model.source.path.replace(os.sep, "/")
+    path = _inside(model).replace(os.sep, "/")
     name = path.rpartition("/")[2]
     if name.endswith(".ipynb"):
         return Role(NOTEBOOK, "its ending")
@@ -68,6 +68,19 @@ def role_of(model: FileModel) -> Role:
         return Role(TEST, reason)
     reason = _runs(model, name)
     return Role(LIBRARY, "nothing in it runs it") if reason is None else Role(ENTRY, reason)
+
+
+def _inside(model: FileModel) -> str:
+    """The path of a file in its project: that somebody keeps the project under ``tests/`` says nothing."""
+    path = model.source.path
+    if not os.path.isabs(path):
+        return path
+    tops = [] if model.project is None else [os.path.abspath(root) for root in model.project.roots]
+    for top in (*sorted(tops, key=len), os.getcwd()):
+        start = os.path.join(top, "")
+        if path.startswith(start):
+            return path[len(start) :]
+    return path
 
 
 def _tests(model: FileModel) -> str | None:

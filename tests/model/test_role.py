@@ -108,6 +108,12 @@ def test_what_is_only_called_so_is_no_test(tmp_path: Path) -> None:
     assert role(tmp_path, "a.py", {"a.py": text}) == "library module"
 
 
+def test_where_somebody_keeps_the_project_says_nothing(tmp_path: Path) -> None:
+    project = tmp_path / "tests" / "project"
+    assert role(project, "a.py", {"a.py": ""}) == "library module"
+    assert role(project, "tests/a.py", {"tests/a.py": ""}) == "test"
+
+
 def test_notebooks_as_text(tmp_path: Path) -> None:
     text = "# ---\n# jupyter:\n#   jupytext:\n#     text_representation:\n# ---\n\n# %%\nx = 1\n"
     assert role(tmp_path, "a.py", {"a.py": text}) == "notebook"
