@@ -78,7 +78,7 @@ class LogOnePlus(PatternRule):
             return not ctx.is_never_positive(x)  # `log1p(exp(-abs(x)))` is the form that cannot overflow
         if match.pattern.startswith("math."):
             return ctx.is_floating(x)  # of a count, as likely as not
-        return True
+        return not _is_smoothed(x) and not _is_of_column(x, ctx)
 
     def fix_safety(self, match: Match, ctx: Context) -> Safety | None:
         x = match["x"]
@@ -278,6 +278,16 @@ class LogOnePlus(PatternRule):
             note="whole numbers, though of a floating-point dtype",
         ),
         Example(
+            given="import numpy as np\nimport pandas as pd\n",
+            ok="def prepare(frame):\n    return frame['fare'].apply(lambda x: np.log(x + 1))\n",
+            note="prices are not small",
+        ),
+        Example(
+            given="import numpy as np\n",
+            ok="def idf(documents, found):\n    return np.log(1 + documents / (1 + found))\n",
+            note="never below a half",
+        ),
+        Example(
             given="import torch\n",
             bad="def bias(h):\n    away = torch.arange(h) / h\n    return torch.log(1.0 + away)\n",
             good="def bias(h):\n    away = torch.arange(h) / h\n    return torch.log1p(away)\n",
@@ -307,6 +317,30 @@ def _selected(node: ast.AST, x: ast.expr, ctx: Context) -> bool:
         if uses and all(_goes_to_where(use, words, ctx) for use in uses):
             return True
     return any(isinstance(part, ast.Subscript) and _is_mask(part.slice, ctx) for part in walk(x))
+
+
+def _is_smoothed(x: ast.expr) -> bool:
+    """Whether x is a ratio of counts, of which the lower one had 1 added: `n / (1 + df)` is never small."""
+    if not isinstance(x, ast.BinOp) or not isinstance(x.op, ast.Div):
+        return False
+    lower = x.right
+    return (
+        isinstance(lower, ast.BinOp)
+        and isinstance(lower.op, ast.Add)
+        and any(isinstance(side, ast.Constant) and side.value == 1 for side in (lower.left, lower.right))
+    )
+
+
+def _is_of_column(x: ast.expr, ctx: Context) -> bool:
+    """Whether x is what a lambda is given for each value of a column: counts and prices as likely as not."""
+    if not isinstance(x, ast.Name) or ctx.kinds.of(x).known:
+        return False
+    for ancestor in ctx.tree.ancestors(x):
+        if isinstance(ancestor, ast.Lambda):
+            call = ctx.tree.parent(ancestor)
+            own = x.id in [argument.arg for argument in ancestor.args.args]
+            return own and isinstance(call, ast.Call) and _word(call) in ("apply", "map", "transform")
+    return False
 
 
 def _goes_to_where(node: ast.AST, words: set[str], ctx: Context) -> bool:
