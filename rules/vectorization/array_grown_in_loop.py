@@ -65,6 +65,7 @@ class ArrayGrownInLoop(Rule):
 
     code, name = "ML119", "array-grown-in-loop"
     libraries = ("numpy", "torch")
+    version_guards = False  # no version makes the loop any better
     safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Call(*_JOINED_BY),)
     examples = (
@@ -223,6 +224,21 @@ class ArrayGrownInLoop(Rule):
             equal="out",
             close=True,
             bench=True,
+        ),
+        Example(
+            given="import torch\n",
+            bad=(
+                "def embed(net, batches):\n    if torch.__version__ < '2.0':\n        return None\n"
+                "    out = torch.empty(0)\n    for batch in batches:\n        out = torch.cat((out, net(batch)))\n"
+                "    return out\n"
+            ),
+            good=(
+                "def embed(net, batches):\n    if torch.__version__ < '2.0':\n        return None\n"
+                "    out = torch.empty(0)\n    out_parts = [out]\n    for batch in batches:\n"
+                "        out_parts.append(net(batch))\n    out = torch.cat(out_parts)\n    return out\n"
+            ),
+            safety="unsafe",
+            note="whatever the version",
         ),
         Example(
             given="import numpy as np\n",

@@ -73,6 +73,7 @@ class ElementwiseStoreLoop(Rule):
 
     code, name = "ML101", "elementwise-store-loop"
     libraries = ("numpy", "torch")
+    version_guards = False  # no version makes the loop any better
     safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Node(ast.For),)
     examples = (
