@@ -12,7 +12,6 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlint.model.libraries import ROOTS
 from mlint.model.tree import FUNCTIONS, FunctionNode
 
 if TYPE_CHECKING:
@@ -104,12 +103,17 @@ class Callees:
         if model.project is None:
             return None
         dotted = model.names.dotted(node)
-        if dotted is None or dotted.partition(".")[0] in ROOTS:
+        if dotted is None or not self.is_first_party(dotted):
             return None
         found = model.project.definition(dotted, model.source.path)
         if found is not None:
             model.depends_on(found[0])
         return found
+
+    def is_first_party(self, dotted: str) -> bool:
+        """Whether a name may belong to the project of this file."""
+        project = self.model.project
+        return project is not None and project.is_first_party(dotted, self.model.source.path)
 
     def _foreign(self, func: ast.expr) -> tuple[FileModel, ast.AST] | None:
         """The function or class of a first-party module that an expression names: also a method of an instance that
@@ -135,6 +139,9 @@ class Callees:
             if owner is not None:
                 values.extend(model.kinds.attribute_values(owner, receiver.attr))
         if len(values) != 1 or not isinstance(values[0], ast.Call):
+            return None
+        dotted = model.names.dotted(values[0].func)
+        if dotted is None or not self.is_first_party(dotted):
             return None
         made = self.named(values[0].func)
         if made is None or not isinstance(made[1], ast.ClassDef):

@@ -219,7 +219,7 @@ class GradMode:
             other = project.model(path)
             if other is None:
                 continue
-            self.model.depends_on(other)
+            project.leads_to(here, path)
             for call in other.tree.calls:
                 word = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
                 if word != function.name:

@@ -12,6 +12,8 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from mlint.model.glance import Glances
+from mlint.model.libraries import ROOTS
 from mlint.model.modules import Modules
 from mlint.model.tree import FUNCTIONS
 
@@ -44,6 +46,7 @@ class Project:
         self._looked_at: set[str] = set()
         self._cut = False
         self._commands: dict[str, dict[str, str]] = {}
+        self.glances = Glances(self)
 
     def begin(self, model: FileModel) -> None:
         """Start with a file: what is looked at from now on is looked at for it."""
@@ -60,12 +63,24 @@ class Project:
 
             self._modules.add(model.source.path, added_folders(model.module, model.source.path))
 
+    def is_first_party(self, dotted: str, importer: str) -> bool:
+        """Whether a name may belong to the project of a file: no library's, unless the file is a part of the library.
+
+        What is installed beside the file is left to `locate`.
+        """
+        root = dotted.partition(".")[0]
+        return root not in ROOTS or root in os.path.abspath(importer).split(os.sep)
+
     def locate(self, module: str, importer: str) -> str | None:
         """The file of a module (``pkg.sub``, or ``.sub`` relative to the importer); None if it is not first-party."""
         found = self._modules.locate(module, importer)
         if found is not None:
             self._leads.setdefault(os.path.abspath(importer), set()).add(found)
         return found
+
+    def leads_to(self, importer: str, path: str) -> None:
+        """Remember that what is said about a file depends on another one that it does not import."""
+        self._leads.setdefault(os.path.abspath(importer), set()).add(path)
 
     def consulted(self, path: str) -> set[str]:
         """The files that decide what is said about a file: those that it leads to, those that these lead to, and so on;

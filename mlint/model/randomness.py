@@ -213,6 +213,8 @@ class Randomness:
                     path = model.project.locate(name, model.source.path) if name.strip(".") else None
                     if path is not None and path not in seen:
                         seen.add(path)
+                        if not model.project.glances.has(path, "seed"):
+                            continue
                         other = model.project.model(path)
                         if other is not None:
                             model.depends_on(other)
@@ -349,17 +351,17 @@ class Randomness:
         """Whether a call of an unknown function is named after a seed, or is given one."""
         if dotted is not None and ("." not in dotted or dotted.partition(".")[0] in (*ROOTS, "random", "logging")):
             return False
-        if self.model.effects.callee(call) is not None:
-            return False
         func = call.func
         word = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
         if word == "add_argument":
             return False
-        if "seed" in word.lower() or "determinis" in word.lower():
-            return True
-        if any("seed" in (keyword.arg or "").lower() and not _is_none(keyword.value) for keyword in call.keywords):
-            return True
-        return any("seed" in _word(argument).lower() for argument in call.args)
+        named = (
+            "seed" in word.lower()
+            or "determinis" in word.lower()
+            or any("seed" in (keyword.arg or "").lower() and not _is_none(keyword.value) for keyword in call.keywords)
+            or any("seed" in _word(argument).lower() for argument in call.args)
+        )
+        return named and self.model.effects.callee(call) is None
 
     def _drawn(self, dotted: str, call: ast.Call) -> str | None:
         """The generator that a library's function draws from; None for none."""
