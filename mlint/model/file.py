@@ -69,7 +69,7 @@ class FileModel:
     @cached_property
     def kinds(self) -> Kinds:
         """What expressions are."""
-        return Kinds(self.tree, self.names, self.reaching)
+        return Kinds(self.tree, self.names, self.reaching, self)
 
     @cached_property
     def flow(self) -> Flow:

@@ -71,7 +71,7 @@ def _gives_floats(model: FileModel, node: ast.Call, depth: int) -> bool:
         return False
     library = dotted is not None and dotted.partition(".")[0] in _LIBRARIES
     if word == "astype" and node.args:
-        from mlint.model.results import dtype_of
+        from mlint.model.kinds.arrays import dtype_of
 
         return dtype_of(model.kinds, node.args[0]) in _FLOATS
     if library and word in _FLOATING:

@@ -57,6 +57,8 @@ _MEANING: dict[str, Callable[[Observed], bool]] = {
     "jax.random.key": lambda observed: _MEANING["jax.Array"](observed) or "PRNGKeyArray" in observed.type.__name__,
     "jax.random.keys": lambda observed: _MEANING["jax.random.key"](observed),
     "jax.at": lambda observed: observed.type.__name__ in ("_IndexUpdateHelper", "_IndexUpdateRef"),
+    # Also what transforms without being a mixin: CountVectorizer.
+    "sklearn.base.TransformerMixin": lambda observed: hasattr(observed.type, "fit_transform"),
     "sklearn.model_selection.BaseCrossValidator": _is(
         "sklearn.model_selection._split.BaseCrossValidator",
         "sklearn.model_selection._split.BaseShuffleSplit",

@@ -51,11 +51,11 @@ def observe(value: Any, depth: int = 2) -> Observed:
     kind = type(value)
     ndim = dtype = None
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    if not isinstance(value, type) and roots & {"torch", "numpy", "jax", "jaxlib", "tensorflow"}:
+    if not isinstance(value, type) and roots & {"torch", "numpy", "jax", "jaxlib", "tensorflow", "pandas"}:
         try:
             found = value.ndim
             ndim = found if isinstance(found, int) and not isinstance(found, bool) else None
-            dtype = str(value.dtype).removeprefix("torch.") if ndim is not None else None
+            dtype = str(getattr(value, "dtype", None)).removeprefix("torch.") if ndim is not None else None
             if dtype is not None and dtype.startswith("<dtype: "):
                 dtype = dtype.removeprefix("<dtype: '").removesuffix("'>")
         except (AttributeError, TypeError, ValueError, NotImplementedError):
