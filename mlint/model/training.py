@@ -680,10 +680,10 @@ class Training:
         if dotted is not None:
             return not dotted.startswith((".", "torch.autograd.")) and not self._is_first_party(dotted)
         if model.kinds.of(func).known:
-            return model.kinds.of(func).definition is None
+            return not model.kinds.of(func).is_first_party
         if isinstance(func, ast.Attribute):
             kind = model.kinds.of(func.value)
-            return (kind.known and kind.definition is None) or func.attr in _TENSOR_METHODS
+            return (kind.known and not kind.is_first_party) or func.attr in _TENSOR_METHODS
         return False
 
     def same_line(self, first: ast.AST, second: ast.AST) -> bool:

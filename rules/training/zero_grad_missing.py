@@ -145,7 +145,7 @@ class ZeroGradMissing(Rule):
 
     def _rebuilt(self, owner: LoopNode | FunctionNode, step: Action, ctx: Context) -> bool:
         """Whether the optimizer is made, or may be made, in each pass, or is of a class of the project."""
-        if step.expression is not None and ctx.kinds.of(step.expression).definition is not None:
+        if step.expression is not None and ctx.kinds.of(step.expression).is_first_party:
             return True
         for statement in owner.body:
             for node in walk(statement):

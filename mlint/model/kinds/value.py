@@ -134,8 +134,10 @@ def join(kinds: Sequence[Kind]) -> Kind:
         return kinds[0] if kinds and all(kind.name == "None" for kind in kinds) else (NEVER if kinds else UNKNOWN)
     if len(real) == 1:
         return real[0]
-    if len(real) > _MOST_ALTERNATIVES:
-        return _wider(real)
+    if len(real) > _MOST_ALTERNATIVES or not any(kind.is_first_party for kind in real):
+        wider = _wider(real)  # two optimizers are an optimizer
+        if wider.known or len(real) > _MOST_ALTERNATIVES:
+            return wider
     return Kind("one of", frozenset.intersection(*(kind.families for kind in real)), alternatives=tuple(real))
 
 
