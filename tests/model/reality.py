@@ -43,10 +43,10 @@ _MEANING: dict[str, Callable[[Observed], bool]] = {
     "object": lambda observed: True,
     "scalar": lambda observed: _SCALAR(observed) or _is("numpy.generic")(observed),
     "iterable": lambda observed: hasattr(observed.type, "__iter__"),
-    "callable": lambda observed: hasattr(observed.type, "__call__"),
     **{t.__name__: _inherits(t) for t in (int, float, bool, complex, str, bytes, list, tuple, dict, set, range)},
     # Kinds that stand for several classes, or for classes that have no public name.
-    "torch.nn.Loss": lambda observed: observed.type.__name__.endswith("Loss") and _is("torch.nn.modules.module.Module")(observed),
+    "typing.NamedTuple": _inherits(tuple),
+    "torch.nn.Loss": _is("torch.nn.modules.loss._Loss"),
     "torch.nn.Layer": _is("torch.nn.modules.module.Module"),
     "torch.state_dict": _inherits(dict),
     "pandas.GroupBy": _is("pandas.core.groupby.groupby.BaseGroupBy"),
@@ -103,7 +103,9 @@ def wrong(kind: Kind, observed: Observed) -> str | None:
         found = _imported(name)
         if found is None:
             return f"there is no {name}"
-        if isinstance(found, type) and not issubclass(observed.type, found):
+        if not isinstance(found, type):
+            return f"{name} is no class"
+        if not issubclass(observed.type, found):
             return f"not {name}"
     if kind.definition is not None and kind.definition.name not in {base.__name__ for base in observed.type.__mro__}:
         return f"not {kind.definition.name}"

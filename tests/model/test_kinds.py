@@ -78,7 +78,10 @@ from sklearn.model_selection import train_test_split
         ("def f(x=0.1):\n    here(x)", "unknown"),
         # Branches
         ("x = None\nif c:\n    x = torch.zeros(3)\nhere(x)", "torch.Tensor (1-d)"),
-        ("if c:\n    x = torch.zeros(3)\nelse:\n    x = np.zeros(3)\nhere(x)", "torch.Tensor (1-d) | numpy.ndarray (1-d, float64)"),
+        (
+            "if c:\n    x = torch.zeros(3)\nelse:\n    x = np.zeros(3)\nhere(x)",
+            "torch.Tensor (1-d) | numpy.ndarray (1-d, float64)",
+        ),
         ("x = torch.zeros(3) if c else torch.ones(3)\nhere(x)", "torch.Tensor (1-d)"),
         ("t = 0\nfor i in y:\n    t = t + torch.zeros(3)\nhere(t)", "torch.Tensor (1-d) | int"),
         ("for a, b in zip(np.zeros(3), [1, 2]):\n    here(b)", "int"),

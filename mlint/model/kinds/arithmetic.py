@@ -35,9 +35,8 @@ def arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
     if left.name == "never" or right.name == "never":
         return right if left.name == "never" else left
     if left.alternatives or right.alternatives:
-        return join(
-            [arithmetic(one, other, op) for one in left.alternatives or (left,) for other in right.alternatives or (right,)]
-        )
+        lefts, rights = left.alternatives or (left,), right.alternatives or (right,)
+        return join([arithmetic(one, other, op) for one in lefts for other in rights])
     for family in _FAMILIES:
         if left.is_a(family) or right.is_a(family):
             return _of_family(family, left, right, op)
@@ -56,6 +55,8 @@ def _of_family(family: str, left: Kind, right: Kind, op: ast.operator) -> Kind:
         return UNKNOWN
     if family == SERIES and other.name == INDEX:
         return UNKNOWN
+    if other.name in ("list", "tuple", "str") and family not in (DATAFRAME, SERIES):
+        return UNKNOWN  # `[0] * n` repeats a list, also where n is a tensor
     if other.name in NUMBERS:
         return Kind(family, ndim=own.ndim)
     if isinstance(op, ast.MatMult):

@@ -284,7 +284,7 @@ def _nesting(kinds: Kinds, node: ast.expr, kind: Kind) -> tuple[int | None, str 
     return None, None
 
 
-_PAIRS = frozenset("max min median mode sort topk kthvalue cummax cummin nanmedian aminmax".split())
+PAIRS = frozenset("max min median mode sort topk kthvalue cummax cummin nanmedian aminmax".split())
 """Functions that give values together with their places, if they are told along which dimension to look."""
 
 _SAME_SHAPE = frozenset(
@@ -296,12 +296,12 @@ _SAME_SHAPE = frozenset(
 def tensor_function(kinds: Kinds, node: ast.Call, name: str, kind: Kind) -> Kind:
     """A function of PyTorch: with dimensions where they are plain to see."""
     last = name.rpartition(".")[2]
-    if last in _PAIRS and name.startswith("torch.") and name.count(".") == 1:
+    if last in PAIRS and name.startswith("torch.") and name.count(".") == 1:
         return _pair(kinds, node, last, node.args[1:])
     if last == "nonzero" and _argument(node, "as_tuple") is not None:
         return iterable(Kind(TENSOR))
-    if last in ("unique", "unique_consecutive") and (len(node.args) > 1 or _asks(node, "return_inverse", "return_counts")):
-        return UNKNOWN
+    if last in ("unique", "unique_consecutive"):
+        return UNKNOWN if len(node.args) > 1 or _asks(node, "return_inverse", "return_counts") else Kind(TENSOR, ndim=1)
     if last in ("zeros", "ones", "empty", "rand", "randn") and name.count(".") == 1 and node.args:
         if len(node.args) == 1:
             return replace(kind, ndim=_dimensions(kinds, node.args[0]))
@@ -314,7 +314,7 @@ def tensor_function(kinds: Kinds, node: ast.Call, name: str, kind: Kind) -> Kind
 
 def tensor_method(kinds: Kinds, node: ast.Call, receiver: Kind, name: str, kind: Kind) -> Kind:
     """A method of a tensor."""
-    if name in _PAIRS:
+    if name in PAIRS:
         return _pair(kinds, node, name, node.args)
     if name == "size" and (node.args or node.keywords):
         return INT
@@ -409,7 +409,7 @@ def named_dtype(dotted: str) -> str | None:
     return last if last in _ORDER else None
 
 
-SPECIAL: dict[str, Callable[[Kinds, ast.Call, "Kind | None", str], Kind]] = {
+SPECIAL: dict[str, Callable[[Kinds, ast.Call, Kind | None, str], Kind]] = {
     "numpy.ufunc-result": _ufunc,
     "numpy.reduction": _reduction,
     "numpy.product": _product,

@@ -8,20 +8,13 @@ from typing import TYPE_CHECKING
 from mlint.model import libraries
 from mlint.model.kinds import classes, functions
 from mlint.model.kinds.value import (
-    BOOL,
-    FLOAT,
-    INT,
     JAX_ARRAY,
     LOSS,
     MODULE,
-    NUMBERS,
-    SCALAR,
-    STR,
     TENSOR,
     TF_TENSOR,
     UNKNOWN,
     Kind,
-    iterable,
     join,
 )
 from mlint.model.tree import FUNCTIONS
@@ -84,6 +77,8 @@ def _by_name(kinds: Kinds, dotted: str, node: ast.Call) -> Kind:
         from mlint.model.kinds import builtin
 
         return builtin.result(kinds, dotted, node)
+    if dotted in ("copy.deepcopy", "copy.copy"):
+        return kinds.of(node.args[0]) if node.args else UNKNOWN
     if dotted.partition(".")[0] not in libraries.ROOTS:
         found = kinds.foreign(dotted)
         if found is not None:
@@ -92,8 +87,11 @@ def _by_name(kinds: Kinds, dotted: str, node: ast.Call) -> Kind:
         if owner is not None and isinstance(owner[1], ast.ClassDef):
             return _class_call(kinds, owner[0], owner[1], dotted.rpartition(".")[2])
         return UNKNOWN
-    from mlint.model.kinds import specs
+    from mlint.model.kinds import by_arguments, specs
 
+    special = by_arguments.BY_NAME.get(dotted)
+    if special is not None:
+        return special(kinds, node, dotted)
     spec = libraries.returns(dotted)
     if spec is not None:
         return specs.result(kinds, spec, node, None, dotted)
@@ -177,10 +175,6 @@ def _method(kinds: Kinds, receiver: Kind, func: ast.Attribute, node: ast.Call) -
             kind = kinds.of(func)
             if kind.known:
                 return instance_called(kinds, kind, node)
-    elif receiver.is_a(MODULE):
-        kind = kinds.of(func)
-        if kind.known:
-            return instance_called(kinds, kind, node)
     from mlint.model.kinds import specs
 
     return specs.method_result(kinds, receiver, func.attr, node)
@@ -203,8 +197,11 @@ def instance_called(kinds: Kinds, kind: Kind, node: ast.Call) -> Kind:
             return _keras_called(kinds, home, node)
     if kind.is_a(LOSS) or kind.is_a("torch.nn.Layer"):
         return Kind(TENSOR)
-    if kind.name == "torch.nn.Sequential":
-        return Kind(TENSOR)
+    if kind.name in _RECURRENT:
+        state = Kind("tuple", elements=(Kind(TENSOR), Kind(TENSOR))) if kind.name == "torch.nn.LSTM" else Kind(TENSOR)
+        output = UNKNOWN  # packed for a packed sequence
+        given = kinds.of(node.args[0]) if node.args else UNKNOWN
+        return Kind("tuple", elements=(Kind(TENSOR) if given.is_a(TENSOR) else output, state))
     if kind.is_a("keras.layers.Layer", "keras.Model"):
         return _keras_called(kinds, None, node)
     if kind.is_a("keras.losses.Loss"):
@@ -214,6 +211,7 @@ def instance_called(kinds: Kinds, kind: Kind, node: ast.Call) -> Kind:
     return UNKNOWN
 
 
+_RECURRENT = frozenset({"torch.nn.LSTM", "torch.nn.GRU", "torch.nn.RNN"})
 _FLAX_LAYERS = frozenset(
     "Dense DenseGeneral Conv ConvTranspose Embed LayerNorm BatchNorm GroupNorm RMSNorm Dropout Linear".split()
 )

@@ -112,9 +112,23 @@ def _assigned(function: ast.FunctionDef | ast.AsyncFunctionDef, receiver: str) -
         elif isinstance(inner, ast.AugAssign):
             if _is_attribute_of(inner.target, receiver):
                 yield inner.target.attr, _Augmented(inner)  # type: ignore[union-attr]
+        elif isinstance(inner, ast.Expr):
+            yield from _registered(inner.value, receiver)
         elif isinstance(inner, (ast.For, ast.AsyncFor)):
             for name, _ in _parts(inner.target, inner.iter, receiver):
                 yield name, _NOT_FOLLOWED
+
+
+def _registered(node: ast.expr, receiver: str) -> Iterator[tuple[str, ast.expr]]:
+    """``self.register_buffer("mask", tensor)``."""
+    if not isinstance(node, ast.Call) or not _is_attribute_of(node.func, receiver) or len(node.args) < 2:
+        return
+    name = node.args[0]
+    if node.func.attr in ("register_buffer", "register_parameter", "add_module") and isinstance(  # type: ignore[attr-defined]
+        name, ast.Constant
+    ):
+        if isinstance(name.value, str):
+            yield name.value, node.args[1]
 
 
 _NOT_FOLLOWED = ast.Constant(...)

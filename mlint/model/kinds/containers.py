@@ -73,7 +73,8 @@ class Containers:
 
     def grown_attribute(self, kind: Kind, name: str) -> Kind:
         """The kind of a container that an attribute holds, with what is put into it by that attribute."""
-        changes = [(value, many) for held, value, many in self._changes.get(name, ()) if isinstance(held, ast.Attribute)]
+        found = self._changes.get(name, ())
+        changes = [(value, many) for held, value, many in found if isinstance(held, ast.Attribute)]
         return self._with(kind, changes, None)
 
     def _with(self, kind: Kind, changes: list[tuple[ast.expr | None, bool]], made: ast.expr | None) -> Kind:

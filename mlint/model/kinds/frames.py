@@ -22,6 +22,10 @@ ROLLING = "pandas.Rolling"
 
 _AGGREGATING = frozenset("mean sum median min max std var count first last nunique prod sem any all quantile".split())
 _KEEPING = frozenset("transform cumsum cumprod cummax cummin shift diff rank ffill bfill pct_change fillna".split())
+_OTHER_RESULTS = frozenset(
+    "cat get_dummies partition rpartition extract extractall split rsplit to_pydatetime to_pytimedelta".split()
+)
+"""Methods behind `.str` and `.dt` that need not give a series."""
 _DATES = frozenset(
     "year month day hour minute second microsecond dayofweek weekday day_of_week dayofyear day_of_year quarter "
     "days_in_month is_month_start is_month_end is_year_start is_year_end is_leap_year date time days seconds".split()
@@ -175,9 +179,7 @@ def _aggregated(groups: Kind, name: str, node: ast.Call) -> Kind:
 def _accessed(accessor: Kind, name: str) -> Kind:
     """``series.str.lower()``, ``series.dt.floor("D")``."""
     series = bool(accessor.elements) and accessor.elements[0].is_a(SERIES)
-    if not series or name in ("cat", "get_dummies", "partition", "rpartition", "extract", "extractall", "split", "rsplit"):
-        return UNKNOWN
-    return Kind(SERIES) if name not in ("to_pydatetime", "to_pytimedelta") else UNKNOWN
+    return UNKNOWN if not series or name in _OTHER_RESULTS else Kind(SERIES)
 
 
 def accessed_attribute(accessor: Kind, name: str) -> Kind:
@@ -191,7 +193,10 @@ def concatenated(kinds: Kinds, node: ast.Call) -> Kind:
     if not node.args:
         return UNKNOWN
     given = node.args[0]
-    parts = [kinds.of(part) for part in given.elts] if isinstance(given, (ast.List, ast.Tuple)) else [kinds.elements(given)]
+    if isinstance(given, (ast.List, ast.Tuple)):
+        parts = [kinds.of(part) for part in given.elts]
+    else:
+        parts = [kinds.elements(given)]
     if any(part.is_a(DATAFRAME) for part in parts):
         return Kind(DATAFRAME)
     if parts and all(part.is_a(SERIES) for part in parts):

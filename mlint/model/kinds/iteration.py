@@ -45,7 +45,7 @@ def element(kind: Kind) -> Kind:
     if name == GROUPBY and kind.elements:
         return Kind("tuple", elements=(UNKNOWN, kind.elements[0]))
     if name in ("torch.nn.Sequential", "torch.nn.ModuleList"):
-        return Kind(MODULE)
+        return kind.elements[0] if kind.elements else Kind(MODULE)
     if name == "sklearn.folds":
         return Kind("tuple", elements=(Kind(NDARRAY, ndim=1, dtype="int64"), Kind(NDARRAY, ndim=1, dtype="int64")))
     if name == SERIES:

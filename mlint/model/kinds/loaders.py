@@ -25,17 +25,22 @@ def constructed(kinds: Kinds, instance: Kind, node: ast.Call) -> Kind:
             return instance
         return replace(instance, elements=(Kind("tuple", elements=(_TENSORS,) * len(arguments)),))
     if last == "Subset" and node.args:
-        return replace(instance, elements=_samples(kinds, kinds.of(node.args[0])))
+        return replace(instance, elements=samples(kinds, kinds.of(node.args[0])))
     if instance.name == DATA_LOADER:
         keywords = {keyword.arg for keyword in node.keywords}
         given = node.args[0] if node.args else _keyword(node, "dataset")
-        if given is None or not keywords.isdisjoint({"collate_fn", None}):
+        collate = _keyword(node, "collate_fn")
+        if given is None or None in keywords or "batch_sampler" in keywords:
             return instance
+        if collate is not None:
+            function = kinds.local_function(collate)
+            made = kinds.returned(function) if isinstance(function, ast.FunctionDef) else UNKNOWN
+            return replace(instance, elements=(made,) if made.known else ())
         size = _keyword(node, "batch_size")
         if isinstance(size, ast.Constant) and size.value is None:
             return instance  # no batches
-        samples = _samples(kinds, kinds.of(given))
-        batch = _collated(samples[0]) if samples else UNKNOWN
+        given_samples = samples(kinds, kinds.of(given))
+        batch = _collated(given_samples[0]) if given_samples else UNKNOWN
         return replace(instance, elements=(batch,) if batch.known else ())
     return instance
 
@@ -44,7 +49,7 @@ def _keyword(node: ast.Call, name: str) -> ast.expr | None:
     return next((keyword.value for keyword in node.keywords if keyword.arg == name), None)
 
 
-def _samples(kinds: Kinds, dataset: Kind) -> tuple[Kind, ...]:
+def samples(kinds: Kinds, dataset: Kind) -> tuple[Kind, ...]:
     """What a dataset gives for an index, in a tuple of one; empty if that is not known."""
     home = classes.home_of(kinds, dataset)
     if home is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlint.model import libraries
 from mlint.model.kinds import classes, functions
-from mlint.model.kinds.value import DATAFRAME, NDARRAY, SERIES, TENSOR, UNKNOWN, Kind, join
+from mlint.model.kinds.value import DATAFRAME, MODULE, NDARRAY, SERIES, TENSOR, UNKNOWN, Kind, join
 
 if TYPE_CHECKING:
     from mlint.model.kinds.inference import Kinds
@@ -45,6 +45,8 @@ def of_kind(kinds: Kinds, receiver: Kind, name: str) -> Kind:
             return found
     if name in ("values", "indices") and receiver.name == "tuple" and len(receiver.elements) == 2:
         return receiver.elements[name == "indices"]  # what `torch.max(x, dim)` gives is a named tuple
+    if name in ("weight", "bias") and receiver.name.startswith("torch.nn.") and receiver.is_a(MODULE):
+        return Kind(TENSOR)
     if receiver.name == "pandas.accessor":
         from mlint.model.kinds import frames
 

@@ -47,7 +47,9 @@ def _parsed(spec: str) -> Kind:
         if head == "tuple" and elements[-1] != "...":
             return Kind("tuple", elements=tuple(_parsed(element) for element in elements))
         # The tables say `list` of whatever gives such elements one after the other: tuples and generators too.
-        return iterable(_parsed(elements[-1] if head == "dict" else elements[0]), "dict" if head == "dict" else "iterable")
+        if head == "dict":
+            return iterable(_parsed(elements[-1]), "dict")
+        return iterable(_parsed(elements[0]))
     if spec in ("unknown", "object", "", "same"):
         return UNKNOWN
     families = libraries.families(spec) if "." in spec else None

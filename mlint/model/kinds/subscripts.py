@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mlint.model.kinds.iteration import element
 from mlint.model.kinds.value import (
     DATAFRAME,
     GROUPBY,
@@ -13,7 +14,6 @@ from mlint.model.kinds.value import (
     INT,
     JAX_ARRAY,
     JAX_KEY,
-    MODULE,
     NDARRAY,
     SCALAR,
     SERIES,
@@ -57,7 +57,7 @@ def _of_kind(kinds: Kinds, receiver: Kind, node: ast.Subscript) -> Kind:
             return receiver
         return INT if name == "torch.Size" else STR
     if name in ("torch.nn.Sequential", "torch.nn.ModuleList"):
-        return receiver if isinstance(index, ast.Slice) else Kind(MODULE)
+        return receiver if isinstance(index, ast.Slice) else element(receiver)
     if name == "jax.random.keys":
         return receiver if isinstance(index, ast.Slice) else Kind(JAX_KEY) if kinds.of(index).name == "int" else UNKNOWN
     if name == "jax.at":
