@@ -16,6 +16,7 @@ from mlint.model.kinds.value import (
     LIGHTNING_MODULE,
     LOSS,
     MODULE,
+    NDARRAY,
     NEVER,
     NONE,
     OPTIMIZER,
@@ -336,6 +337,8 @@ def _infer_augmented(kinds: Kinds, node: ast.AugAssign) -> Kind:
     old = join(before) if before else UNKNOWN
     if old.name == "never":
         return old  # nothing is known of a value that is still being computed, not even together with one that is
+    if old.is_a(NDARRAY):
+        return old  # changed in place, whatever is on the other side
     return _arithmetic(old, kinds.of(node.value), node.op)
 
 

@@ -53,7 +53,8 @@ def _parsed(spec: str) -> Kind:
     if spec in ("unknown", "object", "", "same"):
         return UNKNOWN
     families = libraries.families(spec) if "." in spec else None
-    return Kind(spec) if families is None else Kind(spec, frozenset(families))
+    # An instance of a class of a library is all that its bases make of it.
+    return Kind(spec) if families is None else Kind(spec, frozenset(families) - {spec})
 
 
 def _split(text: str, separator: str) -> list[str]:
