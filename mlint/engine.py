@@ -173,6 +173,7 @@ class _Tables:
         again: set[str] = set()
         every_call: list[ast.Call] = []
         functions: set[str] = set()
+        referring: set[str] = set()
         renamed: dict[str, str] = {}
         attributes, nodes = self.attributes.get, self.nodes.get
         calls = self.calls.get
@@ -231,10 +232,13 @@ class _Tables:
                     push(node)
                     continue
                 if node_type is assign_type:
+                    value_type = node.value.__class__
                     for target in node.targets:
                         if target.__class__ is name_type:
                             name = target.id
                             (again if name in bound else bound).add(name)
+                            if value_type is name_type or value_type is attribute_type:
+                                referring.add(name)
                         else:
                             push(target)
                     push(node.value)
@@ -248,6 +252,7 @@ class _Tables:
                     for alias in node.names:
                         name = alias.asname or alias.name
                         (again if name in bound else bound).add(name)
+                        referring.add(name)
                     self._imported(node, found, renamed)
                     continue
                 if node_type is ast.Import:
@@ -255,6 +260,7 @@ class _Tables:
                         imported.add(alias.name.partition(".")[0])
                         name = alias.asname or alias.name.partition(".")[0]
                         (again if name in bound else bound).add(name)
+                        referring.add(name)
                     continue
                 if node_type in binders:
                     name = getattr(node, binders[node_type])
@@ -262,6 +268,9 @@ class _Tables:
                         (again if name in bound else bound).add(name)
                     if node_type in FUNCTIONS:
                         functions.add(name)
+                elif node_type is ast.AnnAssign:
+                    if node.target.__class__ is name_type and node.value.__class__ in (name_type, attribute_type):
+                        referring.add(node.target.id)
                 hit = nodes(node_type)
                 if hit is not None:
                     found.append((node, hit))
@@ -278,7 +287,7 @@ class _Tables:
             found.sort(key=_place)
         if self.module:
             found.append((module, self.module))
-        return found, imported, Seen(bound, again, every_call, functions)
+        return found, imported, Seen(bound, again, every_call, functions, referring)
 
     def _imported(self, node: ast.ImportFrom, found: list[tuple[ast.AST, _Entries]], renamed: dict[str, str]) -> None:
         hits: list[RuleEntry] = []

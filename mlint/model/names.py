@@ -228,6 +228,8 @@ class Names:
         if self._seen is not None:
             if node.id not in self._seen.bound:
                 return node.id if node.id in BUILTINS else None
+            if node.id not in self._seen.referring and node.id not in BUILTINS:
+                return None
             if node.id not in self._seen.again:
                 bindings = self.bindings(self.tree.module).get(node.id)
                 if bindings is not None:  # the only binding in the file: no scope can come in between

@@ -232,15 +232,19 @@ class Seen:
         again: those that are bound more than once.
         calls: all calls.
         functions: the names of all functions and methods.
+        referring: the names that may stand for what another name stands for: of imports and of aliases.
     """
 
-    __slots__ = ("again", "bound", "calls", "functions")
+    __slots__ = ("again", "bound", "calls", "functions", "referring")
 
-    def __init__(self, bound: set[str], again: set[str], calls: list[ast.Call], functions: set[str]) -> None:
+    def __init__(
+        self, bound: set[str], again: set[str], calls: list[ast.Call], functions: set[str], referring: set[str]
+    ) -> None:
         self.bound = bound
         self.again = again
         self.calls = calls
         self.functions = functions
+        self.referring = referring
 
 
 class Tree:
