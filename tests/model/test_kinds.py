@@ -154,3 +154,8 @@ def test_augmented_assignments_that_reach_each_other() -> None:
         """
     )
     assert model.kinds.of(marked(model)).name == "torch.Tensor"
+
+
+def test_a_type_that_stands_for_itself_ends() -> None:
+    model = model_of("from typing import Union\nTree = Union[str, list['Tree']]\ndef f(x: Tree):\n    here(x)")
+    assert str(model.kinds.of(marked(model))).startswith("str | list")

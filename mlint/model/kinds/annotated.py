@@ -112,7 +112,8 @@ def _from_name(kinds: Kinds, node: ast.expr, at: ast.AST | None) -> Kind:
             return kinds.class_instance(definition)
         alias = _alias(kinds, node, at)
         if alias is not None:
-            return promised(kinds, alias)
+            # Once for each alias: one that stands for itself, `JSON = dict[str, "JSON"]`, says nothing inside.
+            return kinds.settle(alias, promised)
         return Kind(node.id) if isinstance(node, ast.Name) and node.id in _PLAIN and at is None and (
             kinds.names.lookup(node) is None
         ) else UNKNOWN

@@ -39,7 +39,9 @@ _ROLES = (MODULE, LOSS, OPTIMIZER, SCHEDULER, GRAD_SCALER, DATA_LOADER, LIGHTNIN
 """Objects that a program builds once and hands around. What the callers in a file give for a parameter tells its kind
 for these only: data of another kind than the callers of the file give may well come from outside. Of a function that
 nobody outside is meant to call, the callers in the file tell all."""
-_DEEPEST = 60
+_DEEPEST = 40
+_depth = [0]
+"""How many questions are open at this moment, in all files together: one file's kinds ask those of another one."""
 
 
 class Kinds:
@@ -62,7 +64,6 @@ class Kinds:
         self._pending: set[ast.AST] = set()
         self._cyclic = False
         self._provisional: dict[ast.AST, Kind] = {}
-        self._depth = 0
         self._containers: Containers | None = None
         self._foreign: dict[str, tuple[Kinds, ast.AST] | None] = {}
         self.returns: dict[ast.AST, Kind] = {}
@@ -83,7 +84,7 @@ class Kinds:
 
     def settle(self, node: ast.AST, infer: Callable[[Kinds, Any], Kind]) -> Kind:
         """What ``infer`` says of a node, once; a node that is asked about while it is inferred says nothing."""
-        if node in self._pending or self._depth > _DEEPEST:
+        if node in self._pending or _depth[0] > _DEEPEST:
             self._cyclic = True
             return NEVER
         outermost = not self._pending
@@ -97,11 +98,11 @@ class Kinds:
             if provisional is not None:
                 return provisional
         self._pending.add(node)
-        self._depth += 1
+        _depth[0] += 1
         try:
             kind = infer(self, node)
         finally:
-            self._depth -= 1
+            _depth[0] -= 1
             self._pending.discard(node)
         if outermost and kind.name == "never":
             kind = UNKNOWN
