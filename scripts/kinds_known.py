@@ -33,11 +33,13 @@ from mlint.source import Source, SourceError  # noqa: E402
 
 LIBRARY_METHODS: dict[str, frozenset[str]] = {
     "torch": frozenset(
-        "backward detach cpu cuda unsqueeze squeeze view permute contiguous masked_fill zero_grad state_dict "
-        "load_state_dict named_parameters parameters requires_grad_ expand_as index_select numel argmax softmax "
-        "log_softmax matmul bmm clamp item scatter_ gather".split()
+        "backward detach cpu cuda unsqueeze squeeze view permute contiguous masked_fill zero_grad "
+        "state_dict load_state_dict named_parameters parameters requires_grad_ expand_as index_select numel argmax "
+        "softmax log_softmax matmul bmm clamp item scatter_ gather".split()
     ),
-    "numpy": frozenset("reshape astype argmax argsort ravel flatten transpose tolist cumsum nonzero argmin dot".split()),
+    "numpy": frozenset(
+        "reshape astype argmax argsort ravel flatten transpose tolist cumsum nonzero argmin dot".split()
+    ),
     "pandas": frozenset(
         "groupby merge fillna dropna drop_duplicates reset_index set_index value_counts sort_values iterrows "
         "itertuples to_csv isnull notnull rename pivot_table astype to_numpy nunique apply".split()
