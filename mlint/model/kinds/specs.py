@@ -50,8 +50,8 @@ def _parsed(spec: str) -> Kind:
         if head == "dict":
             return iterable(_parsed(elements[-1]), "dict")
         return iterable(_parsed(elements[0]))
-    if spec in ("unknown", "object", "", "same"):
-        return UNKNOWN
+    if spec in ("unknown", "object", "", "same", "flax.core.FrozenDict"):
+        return UNKNOWN  # Flax still promises frozen dicts where it has given plain ones for years
     families = libraries.families(spec) if "." in spec else None
     # An instance of a class of a library is all that its bases make of it.
     return Kind(spec) if families is None else Kind(spec, frozenset(families) - {spec})
