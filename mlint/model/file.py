@@ -30,6 +30,10 @@ if TYPE_CHECKING:  # what most files need none of is imported when a rule asks f
     from mlint.model.training import Training
     from mlint.source import Source
 
+_NOT_OWN = frozenset({"source", "module", "project", "_seen"})
+"""What a model was given, and others go on using."""
+_NOTHING: dict[str, object] = {}
+
 
 class FileModel:
     """Names, kinds, flow and effects of one file.
@@ -205,6 +209,9 @@ class FileModel:
 
         The model cannot be used any more.
         """
+        for name, part in list(self.__dict__.items()):
+            if name not in _NOT_OWN:
+                getattr(part, "__dict__", _NOTHING).clear()
         self.__dict__.clear()
 
     def depends_on(self, other: FileModel) -> None:
