@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds import DATA_LOADER, TF_DATASET
@@ -270,37 +270,66 @@ class Flow:
         ]
 
     def uses_after(self, name: str, statement: ast.stmt) -> list[ast.Name]:
-        """The reads of a name that can come after a statement in its scope: what follows it, and in a loop the rest of
-        the loop's body.
+        """Where a name is read, deleted or changed in place (`x += 1`) after a statement, or may be: in what follows
+        it, in the handlers and the `finally` of a `try` around it, in the next round of a loop (the statement itself
+        included), and in functions, which may be called later.
         """
-        found: list[ast.Name] = []
-        current: ast.AST = statement
+        found: dict[ast.Name, None] = {}  # in order, each once
         scope = self.tree.scope(statement)
+        current: ast.AST = statement
         while current is not scope:
             parent = self.tree.parent(current)
             if parent is None:
                 break
+            if isinstance(current, ast.ExceptHandler):
+                self._note_uses(name, getattr(parent, "finalbody", []), found)
             for block in suites(parent):
                 index = next((i for i, other in enumerate(block) if other is current), None)
                 if index is not None:
-                    later = block[index + 1 :]
-                    if isinstance(parent, LOOPS) and block is parent.body:
-                        later = [*later, *block[:index]]
-                        if isinstance(parent, ast.While):
-                            found.extend(n for n in walk(parent.test) if isinstance(n, ast.Name) and n.id == name)
-                    found.extend(self.reads(name, later))
-                    if isinstance(parent, (ast.Try, *LOOPS)) and block is parent.body:
-                        rest = [*parent.orelse, *getattr(parent, "finalbody", [])]
-                        found.extend(self.reads(name, rest))
+                    self._note_uses(name, block[index + 1 :], found)
+                    self._note_uses(name, self._comes_next(parent, block), found)
             current = parent
-        # A function defined before may be called later.
+        bindings = self.names.bindings(scope).get(name, ())
+        if any(binding.how in ("global", "nonlocal") for binding in bindings):
+            inside = set(walk(scope))
+            self._note_uses(name, [self.tree.module], found, but=inside)
+            return list(found)
         for inner in walk_statements(list(getattr(scope, "body", []))):
             if isinstance(inner, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
-                found.extend(
-                    n for n in walk(inner) if isinstance(n, ast.Name) and n.id == name and n not in found
-                    and self.names.lookup(n) is not None and self.names.lookup(n)[0] is scope  # type: ignore[index]
-                )  # fmt: skip
-        return found
+                elsewhere: dict[ast.Name, None] = {}
+                self._note_uses(name, [inner], elsewhere)
+                for use in elsewhere:
+                    meant = self.names.lookup(use)
+                    if meant is not None and meant[0] is scope:
+                        found[use] = None
+        return list(found)
+
+    def _comes_next(self, parent: ast.AST, block: list[ast.stmt]) -> list[ast.AST]:
+        """What may run after a statement of a block and does not stand behind it in the block."""
+        if isinstance(parent, LOOPS) and block is parent.body:
+            test: list[ast.AST] = [parent.test] if isinstance(parent, ast.While) else []
+            return [*block, *test, *parent.orelse]
+        handlers = getattr(parent, "handlers", None)
+        if handlers is None:
+            return []
+        final: list[ast.stmt] = getattr(parent, "finalbody", [])
+        if block is getattr(parent, "body", None):
+            return [*handlers, *getattr(parent, "orelse", []), *final]
+        return [] if block is final else [*final]
+
+    def _note_uses(
+        self, name: str, parts: Sequence[ast.AST], found: dict[ast.Name, None], but: Container[ast.AST] = ()
+    ) -> None:
+        """Add where parts of the program read, delete or change a name."""
+        for part in parts:
+            for node in walk(part):
+                if not isinstance(node, ast.Name) or node.id != name or node in but:
+                    continue
+                if isinstance(node.ctx, ast.Store):
+                    owner = self.tree.parent(node)
+                    if not isinstance(owner, ast.AugAssign) or owner.target is not node:
+                        continue
+                found[node] = None
 
 
 def _word(node: ast.AST) -> str:

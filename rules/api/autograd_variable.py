@@ -61,14 +61,16 @@ class AutogradVariable(Rule):
                 "run the code under `torch.no_grad()`",
             )
             return
-        proven = ctx.is_a(data, "torch.Tensor")
+        proven, does = ctx.is_a(data, "torch.Tensor"), "detach"
         if isinstance(flag, ast.Constant) and flag.value is True:
             fresh = self._fresh(data, ctx)
+            does = "detach and ask for a gradient"
             template = "$x.requires_grad_()" if fresh and isinstance(data, ast.Call) else "$x.detach().requires_grad_()"
         elif flag is None or (isinstance(flag, ast.Constant) and flag.value is False):
             template = "$x" if self._fresh(data, ctx) else "$x.detach()"
             proven = proven or template == "$x"
         else:
+            does = "detach and set `requires_grad`"
             template = "$x.detach().requires_grad_($flag)"
         parts = {"x": data} if flag is None or "$flag" not in template else {"x": data, "flag": flag}
         written = template.replace("$x", ctx.short(data)).replace("$flag", "…")
@@ -83,7 +85,7 @@ class AutogradVariable(Rule):
         )
         yield ctx.finding(
             node,
-            f"`{ctx.short(node)}` is a tensor since PyTorch 0.4: all it does is detach",
+            f"`{ctx.short(node)}` is a tensor since PyTorch 0.4: all it does is {does}",
             f"use `{written}`",
             fix,
         )

@@ -102,9 +102,26 @@ class BoostingRemovedArgument(Rule):
         yield ctx.finding(
             first,
             f"LightGBM 4 knows no {said} in `{ctx.short(call.func)}`: TypeError",
-            "use `callbacks=[lgb.early_stopping(…), lgb.log_evaluation(…), lgb.record_evaluation(…)]`",
+            self._instead(found),
             fix,
         )
+
+    def _instead(self, found: dict[str, ast.keyword]) -> str:
+        """What to write for the arguments that a call has."""
+        shown = found.get("verbose_eval") or found.get("verbose")
+        silent = shown is not None and _is_off(shown.value)
+        parts: list[str] = []
+        for name in CALLBACKS:
+            keyword = found.get(name)
+            if keyword is None or _is_none(keyword.value) or (name != "evals_result" and _is_off(keyword.value)):
+                continue
+            if name == "early_stopping_rounds":
+                parts.append(f"lgb.early_stopping(…{', verbose=False' if silent else ''})")
+            else:
+                parts.append("lgb.record_evaluation(…)" if name == "evals_result" else "lgb.log_evaluation(…)")
+        if parts:
+            return f"use `callbacks=[{', '.join(parts)}]`"
+        return "remove it" if len(found) == 1 else "remove them"
 
     def _runs_as_callbacks(self, call: ast.Call, found: dict[str, ast.keyword], ctx: Context) -> bool:
         """Whether the callbacks certainly take the values: None and 0 turned an argument off, and make them raise."""

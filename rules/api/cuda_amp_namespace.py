@@ -55,6 +55,8 @@ class CudaAmpNamespace(Rule):
         decorates = self._decorates(node, ctx)
         if call is None and name == "GradScaler":
             return  # an annotation, an isinstance: no call, no warning
+        if call is None and self._is_asked_for(node, ctx):
+            return
         if call is None and any(
             isinstance(ancestor, ast.Compare) for ancestor in ctx.tree.ancestors(node) if isinstance(ancestor, ast.expr)
         ):
@@ -70,6 +72,10 @@ class CudaAmpNamespace(Rule):
         device = DEVICES[module]
         if name in ("custom_fwd", "custom_bwd"):
             advice = f'use `torch.amp.{name}(device_type="{device}")`'
+        elif self._is_base(node, ctx):
+            advice = f'subclass `torch.amp.{name}`, and give its `__init__` the device: `"{device}"`'
+        elif call is None and isinstance(ctx.tree.parent(node), ast.Attribute):
+            advice = f"use `torch.amp.{name}`"
         elif call is None and not decorates:
             advice = f'use `functools.partial(torch.amp.{name}, "{device}")`'
         else:
@@ -95,6 +101,24 @@ class CudaAmpNamespace(Rule):
 
     def _decorates(self, node: ast.expr, ctx: Context) -> bool:
         return any(node is decorator for decorator in getattr(ctx.tree.parent(node), "decorator_list", ()))
+
+    def _is_base(self, node: ast.expr, ctx: Context) -> bool:
+        """Whether a class is made from it."""
+        return any(node is base for base in getattr(ctx.tree.parent(node), "bases", ()))
+
+    def _is_asked_for(self, node: ast.expr, ctx: Context) -> bool:
+        """Whether it stands for a type only, in an annotation or an `isinstance`: nothing is called, nothing warns."""
+        child: ast.AST = node
+        for ancestor in ctx.tree.ancestors(node):
+            annotations = (getattr(ancestor, "annotation", None), getattr(ancestor, "returns", None))
+            if any(child is annotation for annotation in annotations):
+                return True
+            if isinstance(ancestor, ast.Call):
+                return ctx.dotted(ancestor.func) in ("isinstance", "issubclass")
+            if isinstance(ancestor, ast.stmt):
+                return False
+            child = ancestor
+        return False
 
     def _edits_possible(self, node: ast.expr, ctx: Context) -> bool:
         """Whether one mention can be rewritten."""
@@ -279,6 +303,21 @@ class CudaAmpNamespace(Rule):
             ),
             targets={"torch": ">=2.4"},
             note="somebody else calls it",
+        ),
+        Example(
+            given="import torch\n",
+            bad="class Cast(torch.cuda.amp.autocast):\n    pass\n",
+            targets={"torch": ">=2.4"},
+            note="`functools.partial` makes no class",
+        ),
+        Example(
+            given="import torch\n",
+            ok=(
+                "def f(cast: torch.cuda.amp.autocast | None = None) -> list[torch.cuda.amp.autocast]:\n"
+                "    return [cast] if isinstance(cast, (torch.cuda.amp.autocast, torch.amp.autocast)) else []\n"
+            ),
+            targets={"torch": ">=2.4"},
+            note="types, which are not called",
         ),
         Example(given="import torch\n", bad="scaler = torch.cuda.amp.GradScaler()", note="the target is not known"),
         Example(given="import torch\n", ok="scaler = torch.cuda.amp.GradScaler()", targets={"torch": "1.13"}),

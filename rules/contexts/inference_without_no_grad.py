@@ -518,7 +518,7 @@ _ADDS = frozenset({"append", "extend", "add", "update", "insert", "setdefault", 
 
 def _computes_only_numbers(run: list[ast.stmt], forwards: list[ast.Call], ctx: Context) -> bool:
     """Whether what the statements leave behind is numbers: nothing in them could have needed its gradient."""
-    after = run[-1]
+    after, inside = run[-1], set(walk_statements(run))
     for node in walk_statements(run):
         if isinstance(node, ast.Call) and node not in forwards:
             func, dotted = node.func, ctx.dotted(node.func)
@@ -533,7 +533,10 @@ def _computes_only_numbers(run: list[ast.stmt], forwards: list[ast.Call], ctx: C
         elif isinstance(node, (ast.Assign, ast.AugAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
-                read = not isinstance(target, ast.Name) or bool(ctx.flow.uses_after(target.id, after))
+                # What the statements themselves read in a later round, they read without gradients.
+                read = not isinstance(target, ast.Name) or any(
+                    use not in inside for use in ctx.flow.uses_after(target.id, after)
+                )
                 if read and not _ends(node.value, ctx):
                     return False
     return True

@@ -313,7 +313,8 @@ def _selected(node: ast.AST, x: ast.expr, ctx: Context) -> bool:
         return True
     statement = ctx.tree.statement(node)
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-        uses = ctx.flow.uses_after(statement.targets[0].id, statement)
+        later = ctx.flow.uses_after(statement.targets[0].id, statement)
+        uses = [use for use in later if isinstance(use.ctx, ast.Load)]
         if uses and all(_goes_to_where(use, words, ctx) for use in uses):
             return True
     return any(isinstance(part, ast.Subscript) and _is_mask(part.slice, ctx) for part in walk(x))

@@ -102,3 +102,33 @@ def test_training_loop() -> None:
 def test_compiled(code: str, compiled: bool) -> None:
     model = model_of(code)
     assert model.flow.compiled(marked(model)) is compiled
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("x = here(0)\nprint(x)\nx = 1\nprint(x)", [2, 4]),
+        ("print(x)\nx = here(0)", []),
+        ("x = here(0)\ndel x", [2]),
+        ("x = here(0)\nx += 1", [2]),
+        ("x = here(0)\nx[0] += 1", [2]),
+        ("x = here(0)\nx = 1", []),
+        ("try:\n    x = here(0)\nexcept KeyError:\n    print(x)\nelse:\n    x()\nfinally:\n    del x", [4, 6, 8]),
+        ("try:\n    g()\nexcept A:\n    x = here(0)\nexcept B:\n    print(x)\nfinally:\n    print(x)", [8]),
+        ("try:\n    g(x)\nfinally:\n    x = here(0)\nprint(x)", [5]),
+        ("try:\n    for i in y:\n        x = here(0)\nexcept (E, x):\n    pass", [4]),
+        ("while x:\n    g(x)\n    x = here(0)\nelse:\n    print(x)", [2, 1, 5]),
+        ("for i in x:\n    if i:\n        x = here(0)\n    elif x:\n        print(x)", [4, 5]),
+        ("for i in y:\n    x = here(x)", [2]),
+        ("if y:\n    x = here(0)\nelse:\n    print(x)", []),
+        ("def f():\n    return x\nx = here(0)", [2]),
+        ("def f():\n    x = 1\n    return x\nx = here(0)", []),
+        ("def f():\n    global x\n    x = here(0)\ndef g():\n    return x\nprint(x)", [5, 6]),
+        ("def f():\n    x = here(0)\n    return lambda: x\nprint(x)", [3]),
+        ("match y:\n    case 1:\n        x = here(0)\n    case 2:\n        print(x)\nprint(x)", [6]),
+    ],
+)  # fmt: skip
+def test_uses_after(code: str, lines: list[int]) -> None:
+    model = model_of(code)
+    uses = model.flow.uses_after("x", model.tree.statement(marked(model)))
+    assert [use.lineno for use in uses] == lines

@@ -453,3 +453,60 @@ LEFT_OPEN = {
 def test_left_open(name: str) -> None:
     program, code = LEFT_OPEN[name]
     assert codes(program) == [code]
+
+
+ADVICE = {
+    "only what the call has": (
+        """
+        import lightgbm as lgb
+
+        def fit(params, data, n):
+            return lgb.train(params, data, early_stopping_rounds=n)
+        """,
+        "use `callbacks=[lgb.early_stopping(…)]`",
+    ),
+    "silent": (
+        """
+        import lightgbm as lgb
+
+        def fit(params, data):
+            seen = {}
+            return lgb.train(params, data, verbose_eval=False, early_stopping_rounds=9, evals_result=seen)
+        """,
+        "use `callbacks=[lgb.early_stopping(…, verbose=False), lgb.record_evaluation(…)]`",
+    ),
+    "nothing to put in its place": (
+        """
+        import lightgbm as lgb
+
+        def fit(params, data):
+            return lgb.train(params, data, evals_result=None)
+        """,
+        "remove it",
+    ),
+    "a variable that asks for a gradient": (
+        """
+        import torch
+        from torch.autograd import Variable
+
+        def leaf(x: torch.Tensor):
+            return Variable(x, requires_grad=True)
+        """,
+        "all it does is detach and ask for a gradient; use `x.detach().requires_grad_()`",
+    ),
+    "a class made from autocast": (
+        """
+        import torch
+
+        class Cast(torch.cuda.amp.autocast):
+            pass
+        """,
+        'subclass `torch.amp.autocast`, and give its `__init__` the device: `"cuda"`',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ADVICE)
+def test_advice(name: str) -> None:
+    program, advice = ADVICE[name]
+    assert [text for _, _, text in found(program) if text.endswith(advice)], found(program)
