@@ -12,7 +12,6 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from mlint.model.glance import Glances
 from mlint.model.libraries import ROOTS
 from mlint.model.modules import Modules
 from mlint.model.tree import FUNCTIONS
@@ -46,7 +45,7 @@ class Project:
         self._looked_at: set[str] = set()
         self._cut = False
         self._commands: dict[str, dict[str, str]] = {}
-        self.glances = Glances(self)
+        self._mentions: dict[tuple[str, str], bool] = {}
 
     def begin(self, model: FileModel) -> None:
         """Start with a file: what is looked at from now on is looked at for it."""
@@ -100,6 +99,18 @@ class Project:
                     found.add(other)
                     pending.append(other)
         return found
+
+    def mentions(self, path: str, word: str) -> bool:
+        """Whether a file has a word in it, or cannot be read: a look at its text, without parsing it."""
+        known = self._mentions.get((path, word))
+        if known is None:
+            try:
+                with open(path, encoding="utf-8") as handle:
+                    known = word in handle.read()
+            except (OSError, ValueError):
+                known = True
+            self._mentions[path, word] = known
+        return known
 
     def model(self, path: str) -> FileModel | None:
         """The model of a file; None if it cannot be read or does not parse, or too much has been looked at already."""

@@ -213,7 +213,7 @@ class Randomness:
                     path = model.project.locate(name, model.source.path) if name.strip(".") else None
                     if path is not None and path not in seen:
                         seen.add(path)
-                        if not model.project.glances.has(path, "seed"):
+                        if not model.project.mentions(path, "seed"):
                             continue
                         other = model.project.model(path)
                         if other is not None:

@@ -47,9 +47,6 @@ _OFF_DEVICE = frozenset("item cpu numpy tolist size dim numel backward stride el
 _RUNNING = (ast.Call, ast.For, ast.AsyncFor, ast.comprehension, ast.With, ast.AsyncWith, *FUNCTIONS)
 _WRITING = frozenset({ZERO, GRADIENT, CANNOT_FOLLOW})
 _DEEPEST = 6
-_GRADIENT_WORDS = re.compile(
-    r"\.backward\b|\bbackward\(|manual_backward|zero_grad|\.step\b|clip_grad|unscale_|\.grad\b"
-)
 _CUDA_TEXT = re.compile(r"cuda|ccelerat")
 _CUDA_DEVICE = re.compile(r"cuda(:\d+)?")
 
@@ -199,7 +196,7 @@ class Training:
         return read
 
     def _of_helper(self, call: ast.Call, depth: int) -> Iterator[Action]:
-        if depth > _DEEPEST or not self._may_matter(call.func):
+        if depth > _DEEPEST:
             return
         callee = self.model.effects.callee(call) or self._forward(call)
         if callee is None:
@@ -211,14 +208,6 @@ class Training:
         words, receiver = self._words(call, function, owner)
         for action in actions:
             yield _through(action, call, words, receiver)
-
-    def _may_matter(self, func: ast.expr) -> bool:
-        """Whether a function of another file may have to do with gradients, as far as the texts tell."""
-        model = self.model
-        dotted = model.names.dotted(func)
-        if dotted is None or model.project is None or not model.callees.is_first_party(dotted):
-            return True
-        return model.project.glances.may(dotted, model.source.path, _GRADIENT_WORDS)
 
     def _forward(self, call: ast.Call) -> tuple[FileModel, FunctionNode] | None:
         """The `forward` that a call of a model runs: some models zero their own gradients in it."""

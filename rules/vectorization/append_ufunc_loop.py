@@ -3,7 +3,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import FUNCTIONS, Context, Edit, Example, Finding, Lifted, Node, NotElementwise, Place, Rule, Safety
+from mlint.rule import (
+    FUNCTIONS,
+    Context,
+    Edit,
+    Example,
+    Finding,
+    Lifted,
+    Node,
+    NotElementwise,
+    Place,
+    Rule,
+    Safety,
+    walk,
+)
 
 NUMPY = "import numpy as np\n"
 ARRAYS = NUMPY + "a = np.random.normal(size=100)\nb = np.random.normal(size=100)\n"
@@ -167,7 +180,7 @@ class AppendUfuncLoop(Rule):
         generator = node.generators[0]
         if len(node.generators) != 1 or generator.ifs or generator.is_async or isinstance(node.elt, ast.Name):
             return
-        if not ctx.elementwise.plausible(node.elt):
+        if not _may_compute(node.elt) or not ctx.elementwise.plausible(node.elt):
             return
         axis = ctx.model.counted.axis(generator.target, generator.iter)
         if axis is None or axis.short or ctx.flow.compiled(node):
@@ -293,6 +306,18 @@ class AppendUfuncLoop(Rule):
 
 
 _FLOATS = frozenset({"float", "numpy.float64", "numpy.float32", "numpy.double", "numpy.float16"})
+
+
+def _may_compute(node: ast.expr) -> bool:
+    """Whether an expression has an operation or a call of a function in a module: a look before anything is inferred."""
+    return any(
+        isinstance(part, (ast.BinOp, ast.UnaryOp, ast.Compare))
+        or (isinstance(part, ast.Call) and not (isinstance(part.func, ast.Name) and part.func.id in _MAKING))
+        for part in walk(node)
+    )
+
+
+_MAKING = frozenset({"int", "float", "bool", "str", "len", "tuple", "list"})
 
 
 def _computes(lifted: Lifted) -> bool:

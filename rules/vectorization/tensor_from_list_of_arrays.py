@@ -42,16 +42,16 @@ class TensorFromListOfArrays(Rule):
         if not node.args or isinstance(node.args[0], (ast.Constant, ast.GeneratorExp, ast.Starred)):
             return
         source = node.args[0]
-        kind = ctx.kinds.of(source)
-        if kind.name not in ("list", "tuple") or not kind.elements or isinstance(source, ast.GeneratorExp):
-            return
-        if any(not element.is_a(NDARRAY) for element in kind.elements) or ctx.flow.compiled(node):
-            return
         made: ast.AST | None = source
         if isinstance(source, ast.Name):
             bindings = ctx.reaching.of(source) or []
             made = bindings[0].value if len(bindings) == 1 and not bindings[0].path else None
         if not isinstance(made, (ast.List, ast.Tuple, ast.ListComp)):
+            return
+        kind = ctx.kinds.of(source)
+        if kind.name not in ("list", "tuple") or not kind.elements:
+            return
+        if any(not element.is_a(NDARRAY) for element in kind.elements) or ctx.flow.compiled(node):
             return
         dtype = ctx.argument(node, "dtype")
         sure = not isinstance(made, ast.ListComp) or dtype is not None
