@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _IN_PROCESS_BYTES = 600_000
 """Less source than this is done before other processes have started."""
 
-_COLLECT_BYTES = 6_000_000
+_COLLECT_BYTES = 16_000_000
 """How much source is read between two collections of cyclic garbage: often enough to keep memory low."""
 
 CHUNKS_PER_PROCESS = 8

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlint.model.file import FileModel
     from mlint.model.names import Binding
 
-_KEPT = 256
+_KEPT = 128
 _LARGEST = 1_000_000
 _FARTHEST = 8
 _MOST_FILES = 48

@@ -107,7 +107,7 @@ def _runs(model: FileModel, name: str) -> str | None:
         return "its name"
     if name == "setup.py":
         return None  # it builds a package, and computes nothing
-    if any(is_main_guard(statement) for statement in model.module.body):
+    if "__name__" in model.source.text and any(is_main_guard(statement) for statement in model.module.body):
         return "a main guard"
     command = next(_commands(model), None)
     if command is not None:

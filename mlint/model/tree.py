@@ -486,7 +486,7 @@ def _place(node: ast.AST) -> tuple[int, int] | None:
 def _is_inside(scope: ast.AST, child: ast.AST, below: ast.AST) -> bool:
     """Whether ``child`` (a direct child of ``scope``, reached through ``below``) is evaluated in that scope."""
     if isinstance(scope, (*FUNCTIONS, ast.ClassDef)):
-        return any(child is statement for statement in scope.body)
+        return isinstance(child, ast.stmt)  # what else they hold (decorators, defaults, bases) are expressions
     if isinstance(scope, ast.Lambda):
         return child is scope.body
     if isinstance(scope, COMPREHENSIONS):

@@ -309,7 +309,7 @@ _FLOATS = frozenset({"float", "numpy.float64", "numpy.float32", "numpy.double", 
 
 
 def _may_compute(node: ast.expr) -> bool:
-    """Whether an expression has an operation or a call of a function in a module: a look before anything is inferred."""
+    """Whether an expression has an operation or a call of a function in a module: a look that infers nothing."""
     return any(
         isinstance(part, (ast.BinOp, ast.UnaryOp, ast.Compare))
         or (isinstance(part, ast.Call) and not (isinstance(part.func, ast.Name) and part.func.id in _MAKING))

@@ -219,6 +219,11 @@ class SumReductionLoop(Rule):
         )
 
     def _read(self, node: ast.For, ctx: Context) -> tuple[Nest, ast.stmt, str, str, int | float, Lifted] | None:
+        inner = node.body
+        while len(inner) == 1 and isinstance(inner[0], ast.For):
+            inner = inner[0].body
+        if len(inner) != 1 or _updated(inner[0]) is None:
+            return None
         nest = ctx.elementwise.nest(node)
         if nest is None or len(nest.body) != 1:
             return None

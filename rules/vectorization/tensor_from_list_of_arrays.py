@@ -34,6 +34,7 @@ class TensorFromListOfArrays(Rule):
 
     code, name = "ML128", "tensor-from-list-of-arrays"
     libraries = ("torch",)
+    words = ("numpy", "pandas", "sklearn", "scipy", "cv2")  # where arrays come from
     safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Call("torch.tensor", "torch.as_tensor"),)
 
