@@ -393,6 +393,8 @@ class Engine:
         relevant = active.ungated or bool(imported)
         if not relevant and not explicit:
             return Report()
+        if tree is None and self._surroundings is not None and self._surroundings[0] is not None:
+            tree = self._surroundings[0].parsed(source)  # another file has led to this one before
         if tree is None:
             try:
                 tree = source.parse()

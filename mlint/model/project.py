@@ -19,9 +19,10 @@ from mlint.model.tree import FUNCTIONS
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
     from mlint.model.names import Binding
+    from mlint.source import Source
 
 _KEPT = 128
-_LARGEST = 1_000_000
+_LARGEST = 200_000
 _FARTHEST = 8
 _MOST_FILES = 48
 """How many other files may be looked at for one file: in a big package everything leads everywhere in the end."""
@@ -126,6 +127,11 @@ class Project:
         if len(self._models) > _KEPT:
             self._models.popitem(last=False)
         return loaded
+
+    def parsed(self, source: Source) -> ast.Module | None:
+        """The tree of a file, if it has been parsed for the sake of another one."""
+        model = self._models.get(os.path.abspath(source.path))
+        return model.module if model is not None and model.source.text == source.text else None
 
     def _load(self, path: str) -> FileModel | None:
         from mlint.model.file import FileModel

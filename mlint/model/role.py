@@ -85,20 +85,23 @@ def _inside(model: FileModel) -> str:
 
 def _tests(model: FileModel) -> str | None:
     """What makes a file one of tests."""
-    text = model.source.text
-    if "unittest" in text or "TestCase" in text:
-        for statement in model.module.body:
-            if isinstance(statement, ast.ClassDef):
-                if any(model.names.dotted(base) in _TEST_CASES for base in statement.bases):
-                    return f"the test case {statement.name}"
-    if "import pytest" in text or "from pytest" in text:
-        for statement in model.module.body:
-            if isinstance(statement, FUNCTIONS) and statement.name.startswith("test_"):
-                return f"the test function {statement.name}"
-            if isinstance(statement, ast.ClassDef) and statement.name.startswith("Test"):
-                if any(isinstance(part, FUNCTIONS) and part.name.startswith("test_") for part in statement.body):
-                    return f"the test class {statement.name}"
+    for statement in model.module.body:
+        if isinstance(statement, ast.ClassDef):
+            if any(model.names.dotted(base) in _TEST_CASES for base in statement.bases):
+                return f"the test case {statement.name}"
+            if statement.name.startswith("Test") and _has_tests(statement.body) and _imports_pytest(model):
+                return f"the test class {statement.name}"
+        elif isinstance(statement, FUNCTIONS) and statement.name.startswith("test_") and _imports_pytest(model):
+            return f"the test function {statement.name}"
     return None
+
+
+def _has_tests(body: list[ast.stmt]) -> bool:
+    return any(isinstance(part, FUNCTIONS) and part.name.startswith("test_") for part in body)
+
+
+def _imports_pytest(model: FileModel) -> bool:
+    return "import pytest" in model.source.text or "from pytest" in model.source.text
 
 
 def _runs(model: FileModel, name: str) -> str | None:
@@ -141,22 +144,18 @@ def _sets_up(model: FileModel, call: ast.Call) -> bool:
 
 def _commands(model: FileModel) -> Iterator[str]:
     """The functions that are commands by their decorators, and arguments that are read at the top level."""
-    text = model.source.text
-    if "click" in text or "hydra" in text or "typer" in text:
-        for statement in model.module.body:
-            if isinstance(statement, FUNCTIONS):
-                for decorator in statement.decorator_list:
-                    callee = decorator.func if isinstance(decorator, ast.Call) else decorator
-                    if model.names.dotted(callee) in _COMMANDS or _is_typer(model, callee):
-                        yield f"the command {statement.name}"
-    if "parse_args" in text or "Fire" in text or "run" in text:
-        for statement in model.module.body:
-            if isinstance(statement, (ast.Assign, ast.Expr)) and isinstance(statement.value, ast.Call):
-                func = statement.value.func
-                if model.names.dotted(func) in _RUNNERS:
-                    yield f"the call in line {statement.lineno}"
-                elif isinstance(func, ast.Attribute) and func.attr in ("parse_args", "parse_known_args"):
-                    yield f"the arguments read in line {statement.lineno}"
+    for statement in model.module.body:
+        if isinstance(statement, FUNCTIONS):
+            for decorator in statement.decorator_list:
+                callee = decorator.func if isinstance(decorator, ast.Call) else decorator
+                if model.names.dotted(callee) in _COMMANDS or _is_typer(model, callee):
+                    yield f"the command {statement.name}"
+        elif isinstance(statement, (ast.Assign, ast.Expr)) and isinstance(statement.value, ast.Call):
+            func = statement.value.func
+            if model.names.dotted(func) in _RUNNERS:
+                yield f"the call in line {statement.lineno}"
+            elif isinstance(func, ast.Attribute) and func.attr in ("parse_args", "parse_known_args"):
+                yield f"the arguments read in line {statement.lineno}"
 
 
 def _is_typer(model: FileModel, callee: ast.expr) -> bool:
