@@ -80,7 +80,7 @@ def show_times() -> None:
 
 
 def _seconds(look_up: Callable[[], object]) -> float:
-    for cached in (data._lines, data._names, data.deprecations):
+    for cached in (data._lines, data._text, data.deprecations):
         cached.cache_clear()
     began = time.perf_counter()
     look_up()

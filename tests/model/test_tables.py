@@ -22,7 +22,7 @@ def given_up(dotted: str, argument: str | None = None) -> Deprecation:
 
 @pytest.mark.parametrize("root", FILES)
 def test_every_line_can_be_read(root: str) -> None:
-    names = data._names(root)
+    names = data.names(root)
     assert list(names) == sorted(names), "sorted, so that a diff can be read"
     assert len(names) > 20
     for name in names:
@@ -213,9 +213,9 @@ def test_a_private_spelling_leads_to_the_public_name() -> None:
 
 
 def test_tables_are_read_when_they_are_needed_only() -> None:
-    data._names.cache_clear()
+    data._text.cache_clear()
     data._lines.cache_clear()
     data.bases.cache_clear()
     libraries.returns.cache_clear()
     libraries.returns("torch.linalg.inv")
-    assert data._names.cache_info().currsize == 1
+    assert data._text.cache_info().currsize == 1

@@ -108,7 +108,7 @@ def safe(dotted: str) -> bool:
 def names_of(root: str) -> list[str]:
     """All names of a library's tables."""
     by_hand = getattr(libraries._table(root), "FUNCTIONS", {})
-    return sorted({*data._names(root), *(name for name in by_hand if name.partition(".")[0] == root)})
+    return sorted({*data.names(root), *(name for name in by_hand if name.partition(".")[0] == root)})
 
 
 def functions(
@@ -136,7 +136,7 @@ def members(owner: str, make: Callable[[], object]) -> Iterator[tuple[str, str, 
     order = data.bases(owner) or (owner,)
     known: set[str] = set()
     for base in order:
-        names = data._names(base.partition(".")[0])
+        names = data.names(base.partition(".")[0])
         known |= {name.rpartition(".")[2] for name in names if name.rpartition(".")[0] == base}
         for table in ("METHODS", "ATTRIBUTES"):
             known |= getattr(libraries._table(base.partition(".")[0]), table, {}).get(base, {}).keys()

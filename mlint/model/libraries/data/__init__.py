@@ -15,16 +15,40 @@ _FOLDER = os.path.dirname(__file__)
 
 @functools.cache
 def _lines(file: str) -> list[str]:
-    try:
-        with open(os.path.join(_FOLDER, file), encoding="utf-8") as text:
-            return [line for line in text.read().split("\n") if line and line[0] != "#"]
-    except FileNotFoundError:
-        return []
+    return [line for line in _text(file).split("\n") if line and line[0] != "#"]
 
 
 @functools.cache
-def _names(root: str) -> dict[str, str]:
-    """Name → the rest of its line."""
+def _text(file: str) -> str:
+    try:
+        with open(os.path.join(_FOLDER, file), encoding="utf-8") as text:
+            return text.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _rest(dotted: str) -> str | None:
+    """The rest of the line of a name: found by halving the text, whose lines are sorted, as a file wants few of them."""
+    text = _text(f"{dotted.partition('.')[0]}.txt")
+    wanted = dotted + "\t"
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high) // 2
+        start = text.rfind("\n", low, middle) + 1 or low
+        end = text.find("\n", middle)
+        end = end if end != -1 else len(text)
+        if text[start:end] < wanted:
+            low = end + 1
+        else:
+            high = start
+    if not text.startswith(wanted, low):
+        return None
+    end = text.find("\n", low)
+    return text[low + len(wanted) : end if end != -1 else len(text)]
+
+
+def names(root: str) -> dict[str, str]:
+    """All names of a package, each with the rest of its line: for those who want every one."""
     return {name: rest for name, _, rest in (line.partition("\t") for line in _lines(f"{root}.txt"))}
 
 
@@ -35,18 +59,17 @@ def roots() -> list[str]:
 
 def row(dotted: str) -> list[str] | None:
     """The fields of a name, aliases followed: name, what, parameters, former ones, kind or bases, since, removed."""
-    names = _names(dotted.partition(".")[0])
-    rest = names.get(dotted)
+    rest = _rest(dotted)
     if rest is None:
         owner, _, name = dotted.rpartition(".")
-        other = names.get(owner, "")
+        other = _rest(owner) or ""
         if not other.startswith("=\t"):
             return None
         dotted = f"{other[2:]}.{name}"
-        rest = names.get(dotted)
+        rest = _rest(dotted)
     elif rest.startswith("=\t"):
         dotted = rest[2:]
-        rest = names.get(dotted)
+        rest = _rest(dotted)
     if rest is None:
         return None
     fields = [dotted, *rest.split("\t")]
