@@ -366,7 +366,7 @@ class Engine:
         # Shared by all engines of an index: a project without a configuration has an engine for each folder.
         self._active: dict[frozenset[str], _Active] = index.prepared
         self._rules: dict[str, Rule] = index.loaded
-        self._surroundings: tuple[Project | None, Versions, Options] | None = None
+        self._surroundings: tuple[Project | None, Callable[[], Versions], Options] | None = None
 
     def check(
         self,
@@ -457,15 +457,11 @@ class Engine:
 
         if self._surroundings is None:
             from mlint.model.project import Project
-            from mlint.model.versions import Versions
             from mlint.rule.context import Options
 
             options = self.options
-            self._surroundings = (
-                Project(options.roots) if options.project else None,
-                Versions(options.target_versions, options.root),
-                Options(options.target_versions, options.root, options.seed, options.line_length),
-            )
+            made = Options(options.target_versions, options.root, options.seed, options.line_length)
+            self._surroundings = (Project(options.roots) if options.project else None, cache(made.versions), made)
         project, versions, rule_options = self._surroundings
         model = FileModel(source, tree, project, seen)
         if project is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model import dtypes
 from mlint.model.counted import Axis, Nest
@@ -65,16 +65,14 @@ class NotElementwise(Exception):  # noqa: N818
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A dimension of a subscript that a loop's counter runs through: ``i + offset``."""
 
     axis: int
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """An element of an array that a round reads.
 
     Attributes:
@@ -126,8 +124,7 @@ class Lifted:
         return all(rest == 0 for rest in self.rests)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a round stores.
 
     Attributes:
@@ -153,8 +150,7 @@ class Target:
     doubts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Scattered:
+class Scattered(NamedTuple):
     """Where a loop stores by indices that are elements of arrays.
 
     Attributes:

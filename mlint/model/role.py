@@ -10,8 +10,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.tree import FUNCTIONS
 
@@ -45,8 +44,7 @@ _SETTING_UP = tuple(
 """What is called at the top level of library modules as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(NamedTuple):
     """What a file is, and what says so."""
 
     name: str

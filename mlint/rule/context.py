@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.finding import Edit, Finding, Fix, Safety
 from mlint.model import numeric
-from mlint.model.versions import Versions
 from mlint.rule.edits import Edits
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from mlint.model.splits import Splits
     from mlint.model.training import Training
     from mlint.model.tree import Tree
+    from mlint.model.versions import Versions
     from mlint.pattern import Match
     from mlint.rule.base import Rule
     from mlint.source import Source
@@ -50,6 +50,12 @@ class Options(NamedTuple):
     seed: int = 0
     line_length: int = 88
 
+    def versions(self) -> Versions:
+        """The versions of libraries that the project targets; imported when the first rule asks."""
+        from mlint.model.versions import Versions
+
+        return Versions(self.targets, self.root)
+
 
 class Context:
     """One file, as a rule sees it.
@@ -60,10 +66,10 @@ class Context:
         rule: the rule that is looking.
     """
 
-    def __init__(self, model: FileModel, options: Options, versions: Versions | None = None) -> None:
+    def __init__(self, model: FileModel, options: Options, versions: Callable[[], Versions] | None = None) -> None:
         self.model = model
         self.options = options
-        self._versions = versions if versions is not None else Versions(options.targets, options.root)
+        self._versions = versions if versions is not None else options.versions
         self.rule: Rule | None = None
 
     # What the code means
@@ -138,7 +144,7 @@ class Context:
     @cached_property
     def versions(self) -> Versions:
         """The versions of libraries that the project targets where the file lies."""
-        found = self._versions.near(self.source.path)
+        found = self._versions().near(self.source.path)
         self.model.dependencies.update(found.consulted())
         return found
 

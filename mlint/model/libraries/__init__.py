@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlint.model.libraries import data
 
@@ -55,8 +54,7 @@ ROOTS = tuple(dict.fromkeys((*_MODULES, *_GENERATED)))
 """The top-level packages that the tables know. ``datasets`` is left out: too many projects have a folder of that name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter of a function.
 
     Attributes:
@@ -76,8 +74,7 @@ class Parameter:
     earlier: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Deprecation:
+class Deprecation(NamedTuple):
     """What a library gives up.
 
     Attributes:
@@ -99,8 +96,7 @@ class Deprecation:
     back: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """The parameters of a function, a class or a method (its receiver left out), in order.
 
     Attributes:

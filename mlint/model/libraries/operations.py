@@ -8,7 +8,7 @@ torch, as the table of aliases says.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TABLE = """
 torch.softmax(input, dim, dtype) = torch.nn.functional.softmax(input, dim, _stacklevel, dtype) = torch.special.softmax(input, dim, dtype) = torch.Tensor.softmax(dim, dtype)
@@ -60,8 +60,7 @@ _METHOD_OWNERS = ("torch.Tensor", "numpy.ndarray", "jax.Array")
 _ALIASES = {"torch": {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input"}}
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """One spelling of an operation.
 
     Attributes:
@@ -85,8 +84,7 @@ class Form:
         return self.dotted.rpartition(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """An operation with all its spellings."""
 
     name: str
