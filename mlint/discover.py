@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlint.globs import Globs, relative, slashed
 
@@ -40,8 +40,7 @@ class DiscoverError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Discovered:
+class Discovered(NamedTuple):
     """A file to look at."""
 
     path: str
@@ -116,8 +115,7 @@ def _excludes(settings: SettingsLike) -> Globs:
     return Globs((*settings.exclude, *settings.extend_exclude), settings.root)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ignored:
+class _Ignored(NamedTuple):
     """One file of gitignore patterns, as seen from the folder that is walked."""
 
     globs: Globs

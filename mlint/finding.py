@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class Safety(enum.Enum):
@@ -18,8 +19,7 @@ class Safety(enum.Enum):
     """Shown, never applied."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Edit:
+class Edit(NamedTuple):
     """Replace ``text[start:end]`` by ``content``.
 
     Offsets count characters (code points) of the decoded text of the file, newlines as they stand in it.
@@ -44,16 +44,14 @@ class Fix:
     build: Callable[[], Fix | None] | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(NamedTuple):
     """A place in a file: ``line`` and ``column`` count from 1, columns in characters."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One true statement about one place in one file."""
 
     path: str

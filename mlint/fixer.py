@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mlint.finding import Edit, Finding, Safety
 from mlint.source import Source, SourceError
@@ -41,14 +41,14 @@ def materialise(finding: Finding) -> Finding:
     if fix is None or fix.edits is not None:
         return finding
     if fix.build is None:
-        return replace(finding, fix=None)
+        return finding._replace(fix=None)
     try:
         built = fix.build()
     except Refused:
         built = None
     if built is not None and built.edits is None:
         built = None
-    return replace(finding, fix=built)
+    return finding._replace(fix=built)
 
 
 def fix_source(source: Source, check: Check, allowed: Callable[[Finding], bool]) -> FixOutcome:

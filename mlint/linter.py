@@ -348,9 +348,7 @@ def stripped(finding: Finding) -> Finding:
     fix = finding.fix
     if fix is None or fix.build is None:
         return finding
-    from dataclasses import replace
-
-    return replace(finding, fix=Fix(fix.safety, fix.message, fix.edits))
+    return finding._replace(fix=Fix(fix.safety, fix.message, fix.edits))
 
 
 def _reading_failed(error: Exception) -> str:

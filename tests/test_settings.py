@@ -464,5 +464,5 @@ def test_start_up_imports_nothing_that_it_does_not_need(here: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=here)
     loaded = set(done.stdout.split())
     assert "mlint.settings.read" in loaded
-    assert not loaded & {"tomllib", "tomli", "pathspec", "difflib", "json", "typing", "mlint.settings.lines"}
+    assert not loaded & {"tomllib", "tomli", "pathspec", "difflib", "json", "mlint.settings.lines"}
     assert not loaded & {"mlint.settings.schema"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mlint.finding import Finding, Fix, Safety
 
@@ -46,7 +46,7 @@ def _no_page(name_or_code: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ReportContext:
     """What a report needs besides the findings.
 
@@ -159,7 +159,7 @@ def built(finding: Finding) -> Finding:
     if fix is None or fix.edits is not None or fix.build is None:
         return finding
     made: Fix | None = fix.build()
-    return replace(finding, fix=made)
+    return finding._replace(fix=made)
 
 
 def _is_stream(path: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlint.finding import Location
 
@@ -20,8 +20,7 @@ _COMPOUND_OR_NAMED = _COMPOUND | {"def", "class", "async", "match", "case"}
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-@dataclass(frozen=True, slots=True)
-class ExcerptLine:
+class ExcerptLine(NamedTuple):
     """One line as shown: ``marked`` is where carets start and how many there are, in columns of the screen."""
 
     number: int
@@ -30,8 +29,7 @@ class ExcerptLine:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """Lines in order; a jump in their numbers is a part left out."""
 
     lines: tuple[ExcerptLine, ...]
