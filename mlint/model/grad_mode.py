@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mlint.model.effects import GRAD_OFF
@@ -29,6 +30,8 @@ _HARMLESS_DECORATORS = frozenset(
     "functools.cached_property contextlib.contextmanager typing.override typing_extensions.override".split()
 )
 _DEEPEST = 4
+_CROWDED = 1000
+"""More entries has no folder of a project: a temporary folder, say, or data."""
 _NEIGHBOURS = 200
 """As many files beside a file, and a folder up and down, are searched for callers."""
 
@@ -213,8 +216,8 @@ class GradMode:
         if stem == "__init__":
             stem = os.path.basename(os.path.dirname(here))
         for path in _neighbours(here):
-            text = _text(path)
-            if function.name not in text or stem not in text or not _says_off(text):
+            text = project.text(path)
+            if text is None or function.name not in text or stem not in text or not _says_off(text):
                 continue
             other = project.model(path)
             if other is None:
@@ -236,29 +239,23 @@ def _says_off(text: str) -> bool:
     return "no_grad" in text or "inference_mode" in text or "set_grad_enabled" in text
 
 
-def _text(path: str) -> str:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder; nothing where that is so much that it is no folder of a project."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            return handle.read(1_000_000)
+        with os.scandir(folder) as entries:
+            found = list(islice(entries, _CROWDED + 1))
     except OSError:
-        return ""
+        return []
+    return found if len(found) <= _CROWDED else []
 
 
 def _neighbours(path: str) -> list[str]:
     """The Python files beside a file, in the folder above, and in the folders below."""
     folder = os.path.dirname(path)
-    folders = [folder]
-    try:
-        folders += sorted(entry.path for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] not in "._")
-    except OSError:
-        return []
-    folders.append(os.path.dirname(folder))
+    inner = sorted(entry.path for entry in _entries(folder) if entry.name[0] not in "._" and entry.is_dir())
     found: list[str] = []
-    for place in folders:
-        try:
-            names = sorted(entry.path for entry in os.scandir(place) if entry.name.endswith(".py"))
-        except OSError:
-            continue
+    for place in (folder, *inner, os.path.dirname(folder)):
+        names = sorted(entry.path for entry in _entries(place) if entry.name.endswith(".py"))
         found += (name for name in names if name != path)
         if len(found) > _NEIGHBOURS:
             break

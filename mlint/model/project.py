@@ -46,7 +46,7 @@ class Project:
         self._looked_at: set[str] = set()
         self._cut = False
         self._commands: dict[str, dict[str, str]] = {}
-        self._mentions: dict[tuple[str, str], bool] = {}
+        self._texts: OrderedDict[str, str | None] = OrderedDict()
 
     def begin(self, model: FileModel) -> None:
         """Start with a file: what is looked at from now on is looked at for it."""
@@ -103,15 +103,24 @@ class Project:
 
     def mentions(self, path: str, word: str) -> bool:
         """Whether a file has a word in it, or cannot be read: a look at its text, without parsing it."""
-        known = self._mentions.get((path, word))
-        if known is None:
-            try:
-                with open(path, encoding="utf-8") as handle:
-                    known = word in handle.read()
-            except (OSError, ValueError):
-                known = True
-            self._mentions[path, word] = known
-        return known
+        text = self.text(path)
+        return text is None or word in text
+
+    def text(self, path: str) -> str | None:
+        """The text of a file, None if it cannot be read; for a look that spares its parsing."""
+        if path in self._texts:
+            self._texts.move_to_end(path)
+            return self._texts[path]
+        found: str | None = None
+        try:
+            with open(path, encoding="utf-8") as handle:
+                found = handle.read()
+        except (OSError, ValueError):
+            pass
+        self._texts[path] = found
+        if len(self._texts) > _KEPT:
+            self._texts.popitem(last=False)
+        return found
 
     def model(self, path: str) -> FileModel | None:
         """The model of a file; None if it cannot be read or does not parse, or too much has been looked at already."""
