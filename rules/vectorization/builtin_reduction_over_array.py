@@ -9,6 +9,17 @@ NUMPY = "import numpy as np\n"
 ARRAYS = NUMPY + "a = np.random.normal(size=100)\nk = np.random.randint(0, 9, size=100)\n"
 TORCH = "import torch\nt = torch.rand(100)\n"
 _SHORT = 8
+_MAKERS = frozenset(
+    "zeros ones empty full arange linspace logspace geomspace eye identity tri asarray ascontiguousarray frombuffer "
+    "fromiter fromfile loadtxt rand randn randint randperm tensor from_numpy".split()
+)
+"""Functions that give a plain array whatever they are given."""
+_OF_ARRAYS = frozenset(
+    "abs absolute sqrt exp log sign square negative isnan isfinite isinf logical_not logical_and logical_or equal "
+    "not_equal less less_equal greater greater_equal minimum maximum add subtract multiply sort where diff".split()
+)
+"""Functions that hand on the class of their arguments."""
+_SAME_CLASS = frozenset("astype copy clip round abs float int bool long clone".split())
 
 # Expressions that are no arrays whatever they are made of: most arguments of `sum` and `any` are generators.
 _NO_ARRAYS = (ast.Starred, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.List, ast.Tuple, ast.Constant)
@@ -23,12 +34,13 @@ class BuiltinReductionOverArray(Rule):
     in the interpreter is also a synchronisation with the device.
 
     ## Fix safety
-    Safe for `any` and `all`, and for `sum`, `max` and `min` of one-dimensional arrays of a proven integer or bool
-    dtype: the results are the same values of the same type. Unsafe for floats (`sum` adds in another order; the
-    builtins `max` and `min` let NaN win or lose by its position, the methods always return it), for small integers
-    (the builtin wraps around, the method widens), for pandas (its methods skip NaN), for the sum of what may be empty
-    (the builtin gives the Python int 0), and for the sum, maximum and minimum of arrays whose number of dimensions is
-    not proven.
+    Safe for `any` and `all` of one-dimensional arrays and tensors, and for `sum`, `max` and `min` of one-dimensional
+    arrays of a proven integer or bool dtype, where the code shows that a plain array was made: the results are the same
+    values of the same type. Unsafe for an array from elsewhere (the method of a masked array leaves out what is masked;
+    where there is no dimension, or several, the builtin raises and the method does not), for floats (`sum` adds in
+    another order; the builtins `max` and `min` let NaN win or lose by its position, the methods always return it), for
+    small integers (the builtin wraps around, the method widens), for pandas (its methods skip NaN) and for the sum of
+    what may be empty (the builtin gives the Python int 0).
 
     ## References
     - NumPy documentation, `numpy.sum`, `numpy.any`.
@@ -78,6 +90,38 @@ class BuiltinReductionOverArray(Rule):
             note="of a matrix, the builtin raises",
         ),
         Example(given=TORCH, bad="b = any(t > 0.99)", good="b = bool((t > 0.99).any())", equal="b", safety="safe"),
+        Example(
+            given=NUMPY,
+            bad="def every(x: np.ndarray):\n    return all(x)\ny = every(np.arange(9))",
+            good="def every(x: np.ndarray):\n    return bool(x.all())\ny = every(np.arange(9))",
+            equal="y",
+            safety="unsafe",
+            note="of a masked array, the method leaves out what is masked",
+        ),
+        Example(
+            given=NUMPY,
+            bad="def some(x: np.ndarray):\n    flat = x.ravel()\n    return any(flat > 3)\ny = some(np.arange(9))",
+            good="def some(x: np.ndarray):\n    flat = x.ravel()\n    return bool((flat > 3).any())\n"
+            "y = some(np.arange(9))",
+            equal="y",
+            safety="unsafe",
+            note="of a matrix, or of a masked array, it is one as well",
+        ),
+        Example(
+            given=NUMPY,
+            bad="k = np.arange(20)\nk = k % 3\nb = all(np.isfinite(k[1:]).astype(int) > 0)",
+            good="k = np.arange(20)\nk = k % 3\nb = bool((np.isfinite(k[1:]).astype(int) > 0).all())",
+            equal="b",
+            safety="safe",
+        ),
+        Example(
+            given=NUMPY,
+            bad="def some(x: np.ndarray):\n    x = x.ravel()\n    x -= 3\n    return any(x)\ny = some(np.ones(9))",
+            good="def some(x: np.ndarray):\n    x = x.ravel()\n    x -= 3\n    return bool(x.any())\ny = some(np.ones(9))",
+            equal="y",
+            safety="unsafe",
+            note="what k was before is not known",
+        ),
         Example(given=TORCH, bad="m = max(t)", good="m = t.max()", equal="m", safety="unsafe"),
         Example(
             given="import pandas as pd\ndf = pd.DataFrame({'x': range(50)})\n",
@@ -132,10 +176,11 @@ class BuiltinReductionOverArray(Rule):
         # The builtins raise for more than one dimension: what runs has one.
         truth = name in ("any", "all")
         template = f"bool({call})" if truth and not _is_condition(node, ctx) else call
-        exact = ndim == 1 and kind.is_a(NDARRAY) and self._exact(str(name), kind.dtype)
+        plain = ndim == 1 and _is_plain(array, ctx)
+        exact = plain and kind.is_a(NDARRAY) and self._exact(str(name), kind.dtype)
         if name == "sum" and (length is None or length.base is not None):
             exact = False  # of an empty array, the builtin gives a Python int
-        safe = exact or (truth and not kind.is_a(SERIES))
+        safe = exact or (truth and plain and not kind.is_a(SERIES))
         text = template.replace("$array", ctx.short(array) if isinstance(array, _PLAIN) else f"({ctx.short(array)})")
         fix = ctx.fix(
             lambda: ctx.edits.replace(node, template, array=array),
@@ -154,6 +199,55 @@ class BuiltinReductionOverArray(Rule):
         if name == "sum":
             return dtype in ("int64", "bool")
         return dtype in ("bool", "int8", "uint8", "int16", "int32", "int64")
+
+
+def _is_plain(node: ast.expr, ctx: Context, seen: frozenset[object] = frozenset()) -> bool:
+    """Whether the code shows that an array is of no subclass: functions of NumPy and PyTorch made it of numbers, and
+    operators of such arrays. Arrays of a subclass, masked ones say, hand their class on.
+    """
+    if isinstance(node, ast.Name):
+        bindings = ctx.reaching.of(node)
+        if not bindings:
+            return False
+        more = seen.union(bindings)
+        for binding in bindings:
+            if binding in seen:
+                continue  # another round of a loop
+            if binding.value is None or binding.path or binding.how not in ("assign", "augment"):
+                return False
+            if not _is_plain(binding.value, ctx, more):
+                return False
+            old = getattr(binding.node, "target", None) if binding.how == "augment" else None
+            if binding.how == "augment" and not (isinstance(old, ast.Name) and _is_plain(old, ctx, more)):
+                return False
+        return True
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, (int, float, complex))
+    if isinstance(node, ast.UnaryOp):
+        return _is_plain(node.operand, ctx, seen)
+    if isinstance(node, ast.BinOp):
+        return _is_plain(node.left, ctx, seen) and _is_plain(node.right, ctx, seen)
+    if isinstance(node, ast.Compare):
+        return all(_is_plain(part, ctx, seen) for part in (node.left, *node.comparators))
+    if isinstance(node, ast.Subscript):
+        return _is_plain(node.value, ctx, seen)
+    if not isinstance(node, ast.Call):
+        return False
+    dotted = ctx.dotted(node.func)
+    if dotted is None:
+        if not isinstance(node.func, ast.Attribute):
+            return False
+        owner = node.func.value
+        if ctx.is_a(owner, "numpy.random.Generator", "numpy.random.RandomState"):
+            return True
+        return node.func.attr in _SAME_CLASS and _is_plain(owner, ctx, seen)
+    module, _, name = dotted.rpartition(".")
+    if module == "numpy.random" or (module in ("numpy", "torch") and name in _MAKERS):
+        return all(keyword.arg not in (None, "like") for keyword in node.keywords)
+    if dotted == "numpy.array":
+        return all(keyword.arg in ("dtype", "copy", "order", "ndmin") for keyword in node.keywords)
+    of_arrays = module in ("numpy", "torch") and name in _OF_ARRAYS and not node.keywords
+    return of_arrays and all(_is_plain(argument, ctx, seen) for argument in node.args)
 
 
 def _is_condition(node: ast.Call, ctx: Context) -> bool:
