@@ -117,7 +117,8 @@ class BuiltinReductionOverArray(Rule):
         Example(
             given=NUMPY,
             bad="def some(x: np.ndarray):\n    x = x.ravel()\n    x -= 3\n    return any(x)\ny = some(np.ones(9))",
-            good="def some(x: np.ndarray):\n    x = x.ravel()\n    x -= 3\n    return bool(x.any())\ny = some(np.ones(9))",
+            good="def some(x: np.ndarray):\n    x = x.ravel()\n    x -= 3\n    return bool(x.any())\n"
+            "y = some(np.ones(9))",
             equal="y",
             safety="unsafe",
             note="what k was before is not known",
