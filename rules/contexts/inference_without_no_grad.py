@@ -62,9 +62,10 @@ class InferenceWithoutNoGrad(Rule):
     kept in a list keeps its whole graph. `torch.no_grad()` frees each activation once the next layer has read it.
 
     ## Fix safety
-    Safe where everything that the model returns is turned into plain numbers inside the function. Unsafe where an
-    output is bound to a name of the module, returned, stored or passed to code that is not known: somebody may ask for
-    its gradient there.
+    Safe where the class of the model is known and everything that the model returns is turned into plain numbers inside
+    the function. Unsafe where the model may be any (one that computes forces differentiates in its own `forward`), and
+    where an output is bound to a name of the module, returned, stored or passed to code that is not known: somebody may
+    ask for its gradient there.
 
     ## References
     - PyTorch documentation, "Autograd mechanics", section "Locally disabling gradient computation".
@@ -200,6 +201,7 @@ class InferenceWithoutNoGrad(Rule):
             isinstance(ctx.tree.parent(forward), ast.Assign) for forward in forwards
         )
         safe = not outputs.leaves and not public and _computes_only_numbers(run, forwards, ctx)
+        safe = safe and all(_class_in_sight(forward, ctx) for forward in forwards)
         safety = Safety.SAFE if safe else Safety.UNSAFE
         function = ctx.tree.function(node)
         if function is not None and _is_all(function, node, run, ctx):
@@ -350,7 +352,8 @@ class InferenceWithoutNoGrad(Rule):
             "                found.append(self.model(x).softmax(1).detach().cpu().numpy())\n        return found\n"
             "\n\nresult = Trainer(model).predict(loader)",
             equal="result",
-            safety="safe",
+            safety="unsafe",
+            note="a model that is handed in may differentiate in its own forward",
         ),
         Example(
             given=SETUP,
@@ -514,6 +517,12 @@ _KEEPS_NOTHING = frozenset(
     "eval no_grad numel dim".split()
 )
 _ADDS = frozenset({"append", "extend", "add", "update", "insert", "setdefault", "put"})
+
+
+def _class_in_sight(forward: ast.Call, ctx: Context) -> bool:
+    """Whether the class of the model is known: some models differentiate in their own `forward` (forces, penalties)."""
+    kind = ctx.kinds.of(forward.func)
+    return kind.definition is not None or (kind.name != MODULE and kind.name.startswith(("torch.nn.", "torchvision.")))
 
 
 def _computes_only_numbers(run: list[ast.stmt], forwards: list[ast.Call], ctx: Context) -> bool:

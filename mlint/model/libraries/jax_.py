@@ -9,7 +9,7 @@ from mlint.model.libraries import returning
 from mlint.model.libraries.numpy_ import UFUNCS
 
 FUNCTIONS: dict[str, str] = {
-    **returning("jax.Array", " ".join(sorted(UFUNCS)), "jax.numpy."),
+    **returning("jax.Array", " ".join(sorted(UFUNCS - {"where"})), "jax.numpy."),
     **returning(
         "jax.Array",
         "array asarray zeros ones empty full zeros_like ones_like empty_like full_like arange linspace logspace eye "
