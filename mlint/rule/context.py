@@ -237,6 +237,8 @@ class Context:
             end: a later node at whose end the range ends.
         """
         assert self.rule is not None
+        if fix is not None and fix.build is not None and self._crowded(node):
+            fix = fix.build()  # many rewrites need lines of their own: what is promised is to come true
         start, stop = self.source.span(node)
         if end is not None:
             stop = self.source.span(end)[1]
@@ -250,6 +252,18 @@ class Context:
             advice=advice,
             fix=fix,
         )
+
+    def _crowded(self, node: ast.AST) -> bool:
+        """Whether the statement of a node shares a line with others: `f = open(p); f.read()`, `if p: f = open(p)`."""
+        statement = self.tree.statement(node)
+        body = getattr(statement, "body", None)
+        if body and body[0].lineno == statement.lineno:
+            return True
+        start, stop = self.source.span(statement)
+        text = self.source.text
+        before = text[text.rfind("\n", 0, start) + 1 : start]
+        after = text[stop : end if (end := text.find("\n", stop)) != -1 else len(text)].strip()
+        return bool(before.strip()) or not (after == "" or after[0] in "#\\")
 
     def fix(self, build: Callable[[], Iterable[Edit] | Edit], safety: Safety, message: str) -> Fix:
         """A fix whose edits are made by ``build`` when somebody wants them.
