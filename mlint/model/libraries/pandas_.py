@@ -88,5 +88,5 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "dt": "pandas.accessor",
         "cat": "pandas.accessor",
     },
-    "pandas.Index": {},
+    "pandas.Index": {"values": "unknown"},  # of texts: an extension array since pandas 3
 }
