@@ -20,6 +20,7 @@ from mlint.registry import Index, RuleEntry, load_rule
 from mlint.source import Source, SourceError
 
 if TYPE_CHECKING:
+    from mlint.model.file import FileModel
     from mlint.model.project import Project
     from mlint.model.versions import Versions
     from mlint.rule import Rule
@@ -367,6 +368,7 @@ class Engine:
         self._active: dict[frozenset[str], _Active] = index.prepared
         self._rules: dict[str, Rule] = index.loaded
         self._surroundings: tuple[Project | None, Callable[[], Versions], Options] | None = None
+        self._open: list[FileModel] = []
 
     def check(
         self,
@@ -448,7 +450,15 @@ class Engine:
         report.dependencies = _dependencies(context)
         if not any(finding.fix is not None for finding in report.findings):
             context.model.release()  # no fix will ask it anything
+        else:
+            self._open.append(context.model)
         return report
+
+    def close(self) -> None:
+        """Let go of the files that have been checked: no fix that is still to be built will be asked for."""
+        for model in self._open:
+            model.release()
+        self._open.clear()
 
     def _context(self, source: Source, tree: ast.Module, seen: Seen) -> Context:
         """The context of a file. The model and the rules' own modules are imported here: most files need neither."""

@@ -177,6 +177,8 @@ class Linter:
                     details=traceback.format_exc(),
                 )
             )
+        if group in self._engines:
+            self._engines[group].close()
         return outcome
 
     def _lint(self, data: bytes, outcome: Outcome, explicit: bool, group: int) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _IN_PROCESS_BYTES = 600_000
 """Less source than this is done before other processes have started."""
 
-_COLLECT_BYTES = 16_000_000
-"""How much source is read between two collections of cyclic garbage: often enough to keep memory low."""
+_COLLECT_BYTES = 64_000_000
+"""How much source is read between two collections of cyclic garbage, of which models that are released leave little."""
 
 CHUNKS_PER_PROCESS = 8
 """How many parts the work of a process is cut into: enough to end at the same time, few enough to cost nothing."""

@@ -81,6 +81,13 @@ class FileModel:
         return Flow(self)
 
     @cached_property
+    def lazy_imports(self) -> dict[str, str]:
+        """The names that are imported when asked for, with their modules."""
+        from mlint.model.exports import lazy_imports
+
+        return lazy_imports(self.module, self.source.text)
+
+    @cached_property
     def grad_mode(self) -> GradMode:
         """Where gradients are off."""
         from mlint.model.grad_mode import GradMode

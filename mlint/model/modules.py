@@ -61,6 +61,9 @@ class Modules:
             if top in sys.builtin_module_names or _is_package(folder):
                 return None, ()
             return _file_of(folder, module), ()
+        package = _installed_package(folder)
+        if package is not None and package != top:
+            return None, ()  # what lies beside an installed package is no part of it
         starts = self._begin(folder, importer)
         if top in ROOTS:  # a name on the package index: the file would have to lie exactly there
             found, _ = _first(starts, module)
@@ -98,6 +101,15 @@ class Modules:
                     found += self._around(above)
             known = self._starts[folder] = tuple(found)
         return known
+
+
+def _installed_package(folder: str) -> str | None:
+    """The installed package to which a folder belongs, if it does."""
+    parts = folder.split(os.sep)
+    for installed in _INSTALLED:
+        if installed in parts:
+            return "".join(parts[len(parts) - parts[::-1].index(installed) :][:1])
+    return None
 
 
 def _is_package(folder: str) -> bool:

@@ -13,6 +13,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from mlint.model.tree import (
@@ -97,6 +98,7 @@ _STARRED = frozenset("sum min max any all abs round".split())
 """Builtins that array libraries have under the same name."""
 
 
+@lru_cache(maxsize=8192)
 def canonical(dotted: str) -> str:
     """The public name of an object for a name by which it can also be reached."""
     known = _EXACT.get(dotted)

@@ -12,6 +12,7 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from mlint.model.exports import exported_names
 from mlint.model.libraries import ROOTS
 from mlint.model.modules import Modules
 from mlint.model.tree import FUNCTIONS
@@ -41,7 +42,7 @@ class Project:
     def __init__(self, roots: tuple[str, ...] = ()) -> None:
         self.roots = roots
         self._modules = Modules(roots)
-        self._models: OrderedDict[str, FileModel | None] = OrderedDict()
+        self._models: dict[str, FileModel | None] = {}
         self._leads: dict[str, set[str]] = {}
         self._looked_at: set[str] = set()
         self._cut = False
@@ -50,7 +51,12 @@ class Project:
 
     def begin(self, model: FileModel) -> None:
         """Start with a file: what is looked at from now on is looked at for it."""
-        if self._cut:  # what was worked out without looking everywhere is not for the next file
+        # What was worked out without looking everywhere is not for the next file. The models refer to each other, so
+        # they go together, and between two files, when nobody uses them.
+        if self._cut or len(self._models) > _KEPT:
+            for other in self._models.values():
+                if other is not None:
+                    other.release()
             self._models.clear()
             self._cut = False
         self._looked_at = set()
@@ -129,13 +135,9 @@ class Project:
                 self._cut = True
                 return None
             self._looked_at |= self._reached(path)
-        if path in self._models:
-            self._models.move_to_end(path)
-            return self._models[path]
-        loaded = self._models[path] = self._load(path)
-        if len(self._models) > _KEPT:
-            self._models.popitem(last=False)
-        return loaded
+        if path not in self._models:
+            self._models[path] = self._load(path)
+        return self._models[path]
 
     def parsed(self, source: Source) -> ast.Module | None:
         """The tree of a file, if it has been parsed for the sake of another one."""
@@ -196,8 +198,15 @@ class Project:
             if owner is None or not isinstance(owner[1], ast.ClassDef):
                 return None
             return self.method(owner[0], owner[1], name)
+        if not self._may_define(path, name):
+            return None
         model = self.model(path)
         return None if model is None else self.named(model, name, depth)
+
+    def _may_define(self, path: str, name: str) -> bool:
+        """Whether a name can be one of a module's: a look at its text, which spares the parsing of most."""
+        text = self.text(path)
+        return text is None or name in text or "import *" in text
 
     def _file(self, module: str, importer: str, depth: int) -> str | None:
         """The file of a module, also of one that a package has under another name (``from .deep import tools``)."""
@@ -232,7 +241,10 @@ class Project:
             return found[0] if len(found) == 1 else None
         if name in bindings:
             return None
-        for binding in bindings.get("*", ()):
+        starred = bindings.get("*", ())
+        if starred and self.locate(f".{name}", model.source.path) is not None:
+            return None  # a module of the package: no need to look for it in all that the package imports
+        for binding in starred:
             if binding.imported is not None:
                 meant = self._starred(binding.imported, name, model, depth)
                 if meant is not None:
@@ -254,31 +266,26 @@ class Project:
 
     def _starred(self, module: str, name: str, importer: FileModel, depth: int) -> Definition | None:
         path = self.locate(module, importer.source.path)
-        model = None if path is None else self.model(path)
+        model = None if path is None or not self._may_define(path, name) else self.model(path)
         if model is None or model is importer:
             return None
-        exported = _exported(model)
+        exported = exported_names(model.module, model.source.text)
         if name not in exported if exported is not None else name.startswith("_"):
             return None
         return self.named(model, name, depth + 1)
 
     def _lazy(self, model: FileModel, name: str, depth: int) -> Definition | None:
-        """What a package that imports when asked says in its table: ``{"trainer": ["Trainer"]}``, or the other way."""
-        text = model.source.text
-        if name not in text or ("__getattr__" not in text and "_LazyModule" not in text and "attach" not in text):
+        """What a package imports when it is asked for the name."""
+        if name not in model.source.text:
             return None
-        for node in ast.walk(model.module):
-            if not isinstance(node, ast.Dict):
-                continue
-            for key, value in zip(node.keys, node.values):
-                module = _lazily(key, value, name)
-                if module is not None:
-                    start = "" if module.startswith(".") else "."
-                    found = self.definition(f"{start}{module}.{name}", model.source.path, depth + 1)
-                    if found is None and start:
-                        found = self.definition(f"{module}.{name}", model.source.path, depth + 1)
-                    return found
-        return None
+        module = model.lazy_imports.get(name)
+        if module is None:
+            return None
+        start = "" if module.startswith(".") else "."
+        found = self.definition(f"{start}{module}.{name}", model.source.path, depth + 1)
+        if found is None and start:
+            found = self.definition(f"{module}.{name}", model.source.path, depth + 1)
+        return found
 
     # Classes
 
@@ -328,40 +335,3 @@ def _standing(bindings: object, model: FileModel) -> list[Binding]:
 
 def _last_word(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _exported(model: FileModel) -> set[str] | None:
-    """The names in `__all__`; None where there is none, or not all of it is plain to see."""
-    if "__all__" not in model.source.text:
-        return None
-    found: set[str] = set()
-    for statement in model.module.body:
-        if isinstance(statement, ast.Assign):
-            targets: list[ast.expr] = statement.targets
-        elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
-            targets = [statement.target]
-        else:
-            continue
-        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
-            if not isinstance(statement.value, (ast.List, ast.Tuple)):
-                return None
-            for part in statement.value.elts:
-                if not isinstance(part, ast.Constant) or not isinstance(part.value, str):
-                    return None
-                found.add(part.value)
-    return found or None
-
-
-def _lazily(key: ast.expr | None, value: ast.expr, name: str) -> str | None:
-    """The module that an entry of a table of lazy imports gives for a name."""
-    if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
-        return None
-    if key.value == name:
-        first = value.elts[0] if isinstance(value, (ast.Tuple, ast.List)) and value.elts else value
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            module, _, _ = first.value.partition(":")
-            return module.removesuffix(f".{name}")
-    elif isinstance(value, (ast.List, ast.Tuple, ast.Set)):
-        if any(isinstance(part, ast.Constant) and part.value == name for part in value.elts):
-            return key.value
-    return None

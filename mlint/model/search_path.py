@@ -6,6 +6,8 @@ import ast
 import os
 from collections.abc import Mapping
 
+from mlint.model.tree import walk_blocks
+
 _PATHS = frozenset({"Path", "pathlib.Path", "PurePath", "pathlib.PurePath", "str", "os.fspath", "os.fsdecode"})
 _SAME = frozenset({"abspath", "realpath", "normpath", "expanduser", "resolve", "absolute", "as_posix"})
 _DEEPEST = 20
@@ -15,8 +17,8 @@ def added_folders(module: ast.Module, path: str) -> tuple[str, ...]:
     """The folders that statements of a file put on `sys.path`, as far as they are spelled out."""
     reader = _Reader(module, os.path.abspath(path))
     found: dict[str, None] = {}
-    for node in ast.walk(module):
-        for value in _added(node):
+    for statement in walk_blocks(module.body):
+        for value in _added(statement.value if isinstance(statement, ast.Expr) else statement):
             folder = reader.folder(value)
             if folder is not None:
                 found[folder] = None
@@ -123,7 +125,7 @@ class _Reader:
 def _assigned(module: ast.Module) -> Mapping[str, ast.expr]:
     """The names that the file assigns once, whatever its scope."""
     found: dict[str, ast.expr | None] = {}
-    for node in ast.walk(module):
+    for node in walk_blocks(module.body):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):

@@ -324,15 +324,16 @@ class Training:
     def scalers(self) -> frozenset[str]:
         """What is used as a GradScaler in this file: ``scaler`` in ``scaler.scale(loss).backward()``."""
         found: set[str] = set()
-        for node in walk(self.model.module):
+        for call in self.model.tree.calls:
+            func = call.func
             if (
-                isinstance(node, ast.Attribute)
-                and node.attr == "backward"
-                and isinstance(node.value, ast.Call)
-                and isinstance(node.value.func, ast.Attribute)
-                and node.value.func.attr == "scale"
+                isinstance(func, ast.Attribute)
+                and func.attr == "backward"
+                and isinstance(func.value, ast.Call)
+                and isinstance(func.value.func, ast.Attribute)
+                and func.value.func.attr == "scale"
             ):
-                found.add(ast.unparse(node.value.func.value))
+                found.add(ast.unparse(func.value.func.value))
         return frozenset(found)
 
     def is_optimizer(self, node: ast.AST) -> bool:

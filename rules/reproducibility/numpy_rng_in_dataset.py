@@ -204,12 +204,11 @@ def _without_workers(owner: ast.ClassDef, ctx: Context) -> bool:
     """Whether the class is used in this file, and all loaders of the file work in the main process."""
     used = False
     loaders: list[ast.Call] = []
-    for node in walk(ctx.tree.module):
-        if isinstance(node, ast.Call):
-            if ctx.dotted(node.func) == "torch.utils.data.DataLoader":
-                loaders.append(node)
-            elif isinstance(node.func, ast.Name) and node.func.id == owner.name:
-                used = True
+    for call in ctx.tree.calls:
+        if ctx.dotted(call.func) == "torch.utils.data.DataLoader":
+            loaders.append(call)
+        elif isinstance(call.func, ast.Name) and call.func.id == owner.name:
+            used = True
     return used and bool(loaders) and all(_in_main_process(loader, ctx) for loader in loaders)
 
 

@@ -68,14 +68,13 @@ def _uses(made: ast.Call, ctx: Context) -> Iterator[ast.Call]:
     names = {target.id for target in targets if isinstance(target, ast.Name)}
     attributes = {target.attr for target in targets if isinstance(target, ast.Attribute)}
     # A local name is called in its function, an attribute anywhere in the file.
-    reach = ctx.model.module if attributes else ctx.tree.function(made) or ctx.model.module
-    calls = [node for node in walk(reach) if isinstance(node, ast.Call)]
+    reach = None if attributes else ctx.tree.function(made)
+    calls = ctx.tree.calls if reach is None else [node for node in walk(reach) if isinstance(node, ast.Call)]
     if isinstance(around, (ast.Call, ast.keyword)) or any(_hands_over(call, names) for call in calls):
         # Handed to a function, it may be called there by another name.
-        for node in walk(ctx.model.module):
-            if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
-                if ctx.dotted(node.func) is None:
-                    yield node
+        for call in ctx.tree.calls:
+            if isinstance(call.func, (ast.Name, ast.Attribute)) and ctx.dotted(call.func) is None:
+                yield call
         return
     for call in calls:
         func = call.func
