@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlint.model.rowloop import RowLoops
     from mlint.model.splits import Splits
     from mlint.model.training import Training
-    from mlint.model.tree import Tree
+    from mlint.model.tree import FunctionNode, LoopNode, Tree
     from mlint.model.versions import Versions
     from mlint.pattern import Match
     from mlint.rule.base import Rule
@@ -366,6 +366,36 @@ class Context:
         from mlint.model.quiet import quiet
 
         return quiet(self.model, node)
+
+    def sets_up(self, function: FunctionNode) -> bool:
+        """Whether a function sets up the program, and computes nothing for a caller."""
+        from mlint.model import programs
+
+        return programs.sets_up(self.model, function)
+
+    def runs_program(self, function: FunctionNode) -> bool:
+        """Whether only the program itself calls a function: the top level of its file, or what sets up the program."""
+        from mlint.model import programs
+
+        return programs.runs_program(self.model, function)
+
+    def seeds_alike(self, call: ast.Call) -> bool:
+        """Whether a call starts a global random number generator, at the same place each time."""
+        from mlint.model import reseeding
+
+        return reseeding.constant_seed(self.model, call)
+
+    def seed_is_undone(self, node: ast.AST) -> bool:
+        """Whether somebody around a node keeps the state of the random number generators."""
+        from mlint.model import reseeding
+
+        return reseeding.is_undone(self.model, node)
+
+    def draws_repeated(self, call: ast.Call, loop: LoopNode) -> ast.Call | None:
+        """The draw that gives the same numbers in every round of a loop, because a call seeds in each."""
+        from mlint.model import reseeding
+
+        return reseeding.repeated_draw(self.model, call, loop)
 
     def read_elsewhere(self, statement: ast.stmt, name: str) -> bool:
         """Whether functions of the file, or what looks up variables by their names, may read a variable of the scope

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from mlint.rule import Call, Context, Example, Finding, FunctionNode, Rule, Store
@@ -26,13 +25,6 @@ JAX_CONTEXTS = {
 }
 ON = frozenset({"torch.autograd.set_detect_anomaly"})
 ON |= {"tensorflow.config.run_functions_eagerly", "tensorflow.config.experimental_run_functions_eagerly"}
-# Functions whose business is to set things up for the rest of the program.
-SETTERS = re.compile(
-    r"^_*(set|enable|disable|configure|config|setup|init|initialize|initialise|seed|use|turn|toggle|make|fix|prepare|"
-    r"start|install|apply|patch|register|main|run|cli|launch|entry|train|worker|spawn|reset|restore|load_ipython)(_|$)|"
-    r"^__(enter|exit|init|post_init)__$|determinis|precision|seed|default|_setup$|_worker$|_main$|main_|context|mode",
-    re.IGNORECASE,
-)
 
 
 class GlobalModeLeftSet(Rule):
@@ -63,7 +55,7 @@ class GlobalModeLeftSet(Rule):
         if function is None or not isinstance(ctx.tree.scope(node), (ast.FunctionDef, ast.AsyncFunctionDef)):
             return
         switch = self._switch(node, ctx)
-        if switch is None or self._is_set_up(function, ctx, 0) or self._is_restored(node, switch[0], function, ctx):
+        if switch is None or ctx.sets_up(function) or self._is_restored(node, switch[0], function, ctx):
             return
         if any(ctx.flow.guards(node)) and not self._is_local(node, ctx):
             return
@@ -96,22 +88,6 @@ class GlobalModeLeftSet(Rule):
                 if parent.value.value is False:
                     return f"{owner}.enabled", "write `with torch.backends.cudnn.flags(enabled=False):`"
         return None
-
-    def _is_set_up(self, function: FunctionNode, ctx: Context, depth: int) -> bool:
-        """Whether a function sets up the program: by its name, or because only an entry point calls it."""
-        if SETTERS.search(function.name) or function.decorator_list:
-            return True
-        parent = ctx.tree.parent(function)
-        if isinstance(parent, ast.ClassDef) and any(
-            isinstance(other, ast.FunctionDef) and other.name in ("__exit__", "tearDown", "teardown", "close")
-            for other in parent.body
-        ):
-            return True
-        for caller in ctx.model.calls_by_definition().get(function, []):
-            outer = ctx.tree.function(caller)
-            if outer is None or (outer is not function and depth < 4 and self._is_set_up(outer, ctx, depth + 1)):
-                return True
-        return False
 
     def _is_restored(self, node: ast.AST, what: str, function: FunctionNode, ctx: Context) -> bool:
         """Whether the same function sets the same thing again, or only remembers what it was."""
