@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,7 +46,6 @@ class InternalError(NamedTuple):
     details: str = ""
 
 
-@dataclass
 class Report:
     """What came of checking one file.
 
@@ -58,10 +56,11 @@ class Report:
         dependencies: other files whose content mattered.
     """
 
-    findings: list[Finding] = field(default_factory=list)
-    errors: list[InternalError] = field(default_factory=list)
-    timings: dict[str, float] = field(default_factory=dict)
-    dependencies: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.errors: list[InternalError] = []
+        self.timings: dict[str, float] = {}
+        self.dependencies: tuple[str, ...] = ()
 
 
 _NOTHING: Mapping[str, str] = {}
@@ -401,7 +400,10 @@ class Engine:
             try:
                 tree = source.parse()
             except SourceError as error:
-                return Report([_syntax_error(source, error)] if "ML000" in codes else [])
+                report = Report()
+                if "ML000" in codes:
+                    report.findings.append(_syntax_error(source, error))
+                return report
         if not relevant:
             return Report()
         return self._run(source, tree, active, active.tables(imported))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -30,8 +29,7 @@ class Edit(NamedTuple):
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """The edits that remove a finding.
 
     ``build`` makes the edits and is called only when somebody wants them, because it imports LibCST; it returns
@@ -41,7 +39,7 @@ class Fix:
     safety: Safety
     message: str
     edits: tuple[Edit, ...] | None = None
-    build: Callable[[], Fix | None] | None = field(default=None, compare=False, repr=False)
+    build: Callable[[], Fix | None] | None = None
 
 
 class Location(NamedTuple):

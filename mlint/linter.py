@@ -275,11 +275,9 @@ class Linter:
 
         settings = self._selecting.get(group)
         if settings is None:
-            from dataclasses import replace
-
             # Whatever is selected, a file that nobody could read is told, unless it is ignored by name.
             chosen = self._settings[group]
-            settings = replace(chosen, extend_select=(*chosen.extend_select, "ML000"))
+            settings = chosen.replaced(extend_select=(*chosen.extend_select, "ML000"))
             self._selecting[group] = settings
         return active_codes(settings, self._index(group), settings.relative(path))
 

@@ -14,8 +14,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mlint.model import kinds as _kinds
 from mlint.model.libraries.operations import Form, Operation, by_function
@@ -49,7 +48,6 @@ class PatternError(ValueError):
     """A pattern that cannot be read."""
 
 
-@dataclass
 class Match:
     """What a pattern found.
 
@@ -63,13 +61,14 @@ class Match:
         names: the local names that were looked through: the read, and the assignment that gave the value.
     """
 
-    node: ast.expr
-    pattern: str = ""
-    variables: dict[str, Bound] = field(default_factory=dict)
-    forms: list[tuple[Operation, Form, ast.Call]] = field(default_factory=list)
-    calls: list[ast.Call] = field(default_factory=list)
-    proven: bool = True
-    names: list[tuple[ast.Name, ast.Assign]] = field(default_factory=list)
+    def __init__(self, node: ast.expr, pattern: str, state: _State) -> None:
+        self.node = node
+        self.pattern = pattern
+        self.variables = dict(state.variables)
+        self.forms = list(state.forms)
+        self.calls = list(state.calls)
+        self.proven = state.proven
+        self.names = list(state.names)
 
     def __getitem__(self, name: str) -> ast.expr:
         """The expression that a metavariable stands for."""
@@ -112,15 +111,7 @@ class Pattern:
         state = matcher.match(self.root, node, _State({}))
         if state is None:
             return None
-        return Match(
-            node,
-            self.text,
-            dict(state.variables),
-            list(state.forms),
-            list(state.calls),
-            state.proven,
-            list(state.names),
-        )
+        return Match(node, self.text, state)
 
 
 class Template:
@@ -196,8 +187,7 @@ def _tails(call: ast.Call) -> list[str]:
     return [form.name for form in operation.forms]
 
 
-@dataclass(frozen=True)
-class _State:
+class _State(NamedTuple):
     variables: Mapping[str, Bound]
     forms: tuple[tuple[Operation, Form, ast.Call], ...] = ()
     calls: tuple[ast.Call, ...] = ()
@@ -207,17 +197,17 @@ class _State:
     def bind(self, name: str, value: Bound) -> _State | None:
         old = self.variables.get(name)
         if old is None:
-            return replace(self, variables={**self.variables, name: value})
+            return self._replace(variables={**self.variables, name: value})
         return self if _same(old, value) else None
 
     def used(self, operation: Operation, form: Form, call: ast.Call, proven: bool) -> _State:
-        return replace(self, forms=(*self.forms, (operation, form, call)), proven=self.proven and proven)
+        return self._replace(forms=(*self.forms, (operation, form, call)), proven=self.proven and proven)
 
     def called(self, call: ast.Call) -> _State:
-        return replace(self, calls=(*self.calls, call))
+        return self._replace(calls=(*self.calls, call))
 
     def through(self, name: ast.Name, assignment: ast.Assign) -> _State:
-        return replace(self, names=(*self.names, (name, assignment)))
+        return self._replace(names=(*self.names, (name, assignment)))
 
 
 def _same(first: Bound, second: Bound) -> bool:

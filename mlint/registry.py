@@ -12,7 +12,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,17 +66,21 @@ ENGINE_ENTRIES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=False)
 class Index:
-    """All rules, sorted by code."""
+    """All rules.
 
-    entries: tuple[RuleEntry, ...]
-    stamp: str = field(default="", compare=False)
-    """Changes when any rule does: part of the key of cached results."""
-    prepared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
-    """Set of codes → what the engine has made of the triggers of these rules."""
-    loaded: dict[str, Rule] = field(default_factory=dict, compare=False, repr=False)
-    """Code → rule, for the rules that were needed so far."""
+    Attributes:
+        entries: sorted by code.
+        stamp: changes when any rule does: part of the key of cached results.
+        prepared: set of codes → what the engine has made of the triggers of these rules.
+        loaded: code → rule, for the rules that were needed so far.
+    """
+
+    def __init__(self, entries: tuple[RuleEntry, ...], stamp: str = "") -> None:
+        self.entries = entries
+        self.stamp = stamp
+        self.prepared: dict[Any, Any] = {}
+        self.loaded: dict[str, Rule] = {}
 
     @cached_property
     def by_code(self) -> dict[str, RuleEntry]:

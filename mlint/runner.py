@@ -26,7 +26,7 @@ _FOLLOWED_BYTES = 4_000
 
 _NOT_RESULTS = frozenset({
     "output_format", "fix", "unsafe_fixes", "fix_only", "show_fixes", "cache_dir", "jobs", "baseline", "exclude",
-    "extend_exclude", "force_exclude", "respect_gitignore", "smoke", "origins", "remembered",
+    "extend_exclude", "force_exclude", "respect_gitignore", "smoke",
 })  # fmt: skip
 """Settings that change which files are linted or how results are shown, not what is found in a file."""
 
@@ -195,9 +195,8 @@ def open_cache(settings: Settings, stamps: Stamps, index: Index | None, part: st
 
 
 def _result_settings(settings: Settings) -> Mapping[str, object]:
-    from dataclasses import fields
-
-    return {item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in _NOT_RESULTS}
+    options = {name: value for name, value in settings.values() if name not in _NOT_RESULTS}
+    return {**options, "root": settings.root, "config_path": settings.config_path, "earlier": settings.earlier}
 
 
 def _local_rule_stamps(settings: Settings, stamps: Stamps) -> Iterator[str]:

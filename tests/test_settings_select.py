@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -56,7 +56,7 @@ def on(settings: Settings, path: str = "src/x.py") -> set[str]:
 
 
 def make(**fields: object) -> Settings:
-    return replace(Settings(root="/p"), **fields)  # type: ignore[arg-type]
+    return Settings(root="/p").replaced(**fields)
 
 
 def test_default_set() -> None:
@@ -173,7 +173,7 @@ def test_layers() -> None:
     assert fixable_codes(found(), INDEX) == {"ML101", "ML150"}
     assert fixable_codes(found(unfixable=["ML150"]), INDEX) == {"ML101"}
     assert fixable_codes(found(fixable=["ALL"]), INDEX) == {entry.code for entry in INDEX.entries}
-    assert on(replace(found(), select=("ML5",))) == {"ML000", "ML501", "ML502"} | {"ML101", "ML102"}
+    assert on(found().replaced(select=("ML5",))) == {"ML000", "ML501", "ML502"} | {"ML101", "ML102"}
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlint.model.elementwise import MATH
 from mlint.model.libraries.numpy_ import UFUNCS
+from mlint.model.loops.elementwise import MATH
 from mlint.model.tree import walk
 
 if TYPE_CHECKING:

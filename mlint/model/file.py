@@ -14,13 +14,13 @@ from mlint.model.tree import Seen, Tree
 
 if TYPE_CHECKING:  # what most files need none of is imported when a rule asks for it
     from mlint.model.callees import Callees
-    from mlint.model.counted import Counted
     from mlint.model.effects import Effects
     from mlint.model.grad_mode import GradMode
     from mlint.model.guards import Guards
     from mlint.model.handles import Handles
     from mlint.model.jax_keys import JaxKeys
-    from mlint.model.lengths import Lengths
+    from mlint.model.loops.counted import Counted
+    from mlint.model.loops.lengths import Lengths
     from mlint.model.order import Order
     from mlint.model.project import Project
     from mlint.model.randomness import Randomness
@@ -104,14 +104,14 @@ class FileModel:
     @cached_property
     def lengths(self) -> Lengths:
         """How long arrays are."""
-        from mlint.model.lengths import Lengths
+        from mlint.model.loops.lengths import Lengths
 
         return Lengths(self)
 
     @cached_property
     def counted(self) -> Counted:
         """The loops over array elements."""
-        from mlint.model.counted import Counted
+        from mlint.model.loops.counted import Counted
 
         return Counted(self)
 

@@ -12,7 +12,6 @@ import re
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -139,7 +138,6 @@ def expand(dotted: str) -> str:
     return canonical(CONVENTIONS.get(head, head) + dot + rest)
 
 
-@dataclass(slots=True, eq=False)
 class Binding:
     """One place that gives a name a value.
 
@@ -156,13 +154,25 @@ class Binding:
         imported: for imports, the dotted name as written, with leading dots if relative.
     """
 
-    name: str
-    node: ast.AST
-    how: str
-    value: ast.expr | None = None
-    path: tuple[int, ...] = ()
-    annotation: ast.expr | None = None
-    imported: str | None = None
+    __slots__ = ("annotation", "how", "imported", "name", "node", "path", "value")
+
+    def __init__(
+        self,
+        name: str,
+        node: ast.AST,
+        how: str,
+        value: ast.expr | None = None,
+        path: tuple[int, ...] = (),
+        annotation: ast.expr | None = None,
+        imported: str | None = None,
+    ) -> None:
+        self.name = name
+        self.node = node
+        self.how = how
+        self.value = value
+        self.path = path
+        self.annotation = annotation
+        self.imported = imported
 
 
 class Names:

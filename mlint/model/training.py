@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.effects import UNKNOWN as CANNOT_FOLLOW
 from mlint.model.kinds import GRAD_SCALER, LIGHTNING_MODULE, LOSS, MODULE, OPTIMIZER, SCHEDULER, TENSOR
@@ -51,8 +50,7 @@ _CUDA_TEXT = re.compile(r"cuda|ccelerat")
 _CUDA_DEVICE = re.compile(r"cuda(:\d+)?")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Action:
+class Action(NamedTuple):
     """One thing that is done to gradients or parameters.
 
     Attributes:
@@ -79,7 +77,6 @@ class Action:
     helper: bool = False
 
 
-@dataclass(slots=True, eq=False)
 class Round:
     """What one pass through a loop, or one call of a function, does.
 
@@ -89,9 +86,10 @@ class Round:
         accumulates: it stands in, or holds, a context that accumulates gradients (``accelerator.accumulate(model)``).
     """
 
-    node: ast.AST
-    actions: list[Action] = field(default_factory=list)
-    accumulates: bool = False
+    def __init__(self, node: ast.AST) -> None:
+        self.node = node
+        self.actions: list[Action] = []
+        self.accumulates = False
 
     def of(self, *roles: str) -> list[Action]:
         """The actions of some roles."""
@@ -735,8 +733,7 @@ def _through(action: Action, call: ast.Call, words: dict[str, str], receiver: tu
             return receiver[1] + dot + rest
         return None
 
-    return replace(
-        action,
+    return action._replace(
         node=call,
         subject=word(action.subject),
         scaler=word(action.scaler) if action.scaler is None else (word(action.scaler) or "?"),

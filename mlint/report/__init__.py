@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from mlint.finding import Finding, Fix, Safety
 
@@ -46,31 +45,50 @@ def _no_page(name_or_code: str) -> str | None:
     return None
 
 
-@dataclass(slots=True, eq=False)
 class ReportContext:
     """What a report needs besides the findings.
 
-    ``sources`` and ``cell_sources`` give the text that positions refer to, or None where it cannot be had; they are
-    called only by the formats that show or measure text, once per file in a row, and should remember what they read.
+    Args:
+        index: the rules by code.
+        sources: the text that the positions of a file refer to, or None where it cannot be had; called only by the
+            formats that show or measure text, once per file in a row, and should remember what it reads.
+        cell_sources: the same for a notebook's cell, by path and cell number; edits of a finding in a cell count from
+            its start.
+        rule_url: address of a rule's page, by rule name.
+        explanation: a rule's whole page, by code; only SARIF asks for it.
+        root: folder that the paths of gitlab and sarif are relative to: the root of the checkout.
+        color: whether to write ANSI colours.
+        fixable: codes whose fixes may be applied; None stands for all.
+        unsafe_fixes: whether unsafe fixes may be applied.
+        show_url: whether to name a rule's page.
+        width: columns of an excerpt; what is longer is cut around the range.
     """
 
-    index: RuleIndex
-    sources: Callable[[str], Source | None]
-    cell_sources: Callable[[str, int], Source | None] | None = None
-    """The text of one notebook cell, by path and cell number; edits of a finding in a cell count from its start."""
-    rule_url: Callable[[str], str | None] = _no_page
-    """Address of a rule's page, by rule name."""
-    explanation: Callable[[str], str | None] = _no_page
-    """A rule's whole page, by code; only SARIF asks for it."""
-    root: str = "."
-    """Folder that the paths of gitlab and sarif are relative to: the root of the checkout."""
-    color: bool = False
-    fixable: frozenset[str] | None = None
-    """Codes whose fixes may be applied; None stands for all."""
-    unsafe_fixes: bool = False
-    show_url: bool = False
-    width: int = 140
-    """Columns of an excerpt; what is longer is cut around the range."""
+    def __init__(
+        self,
+        index: RuleIndex,
+        sources: Callable[[str], Source | None],
+        cell_sources: Callable[[str, int], Source | None] | None = None,
+        rule_url: Callable[[str], str | None] = _no_page,
+        explanation: Callable[[str], str | None] = _no_page,
+        root: str = ".",
+        color: bool = False,
+        fixable: frozenset[str] | None = None,
+        unsafe_fixes: bool = False,
+        show_url: bool = False,
+        width: int = 140,
+    ) -> None:
+        self.index = index
+        self.sources = sources
+        self.cell_sources = cell_sources
+        self.rule_url = rule_url
+        self.explanation = explanation
+        self.root = root
+        self.color = color
+        self.fixable = fixable
+        self.unsafe_fixes = unsafe_fixes
+        self.show_url = show_url
+        self.width = width
 
     def source_of(self, finding: Finding) -> Source | None:
         """Return the text that ``finding``'s positions refer to, or None."""

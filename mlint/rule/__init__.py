@@ -38,16 +38,16 @@ from mlint.rule.triggers import Call, Import, Method, Module, Node, Read, Refere
 
 if TYPE_CHECKING:
     from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
-    from mlint.model.counted import Axis, Nest
-    from mlint.model.elementwise import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
+    from mlint.model.loops.counted import Axis, Nest
+    from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.rowloop import RowLoop, find_row_loop, takes_only_columns
     from mlint.model.training import Action, Round
 
 _LAZY = {
     "columns": "Column Columns NotColumnar arms column_name reader",
-    "counted": "Axis Nest",
-    "elementwise": "Lifted NotElementwise Place Scattered Target",
+    "loops.counted": "Axis Nest",
+    "loops.described": "Lifted NotElementwise Place Scattered Target",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "rowloop": "RowLoop find_row_loop takes_only_columns",
     "training": "Action Round",

@@ -12,13 +12,14 @@ from mlint.model import numeric
 from mlint.rule.edits import Edits
 
 if TYPE_CHECKING:
-    from mlint.model.counted import Nest
     from mlint.model.effects import Effects
-    from mlint.model.elementwise import Elementwise, Scattered
     from mlint.model.file import FileModel
     from mlint.model.flow import Flow
     from mlint.model.handles import Handles
     from mlint.model.kinds import Kinds
+    from mlint.model.loops.counted import Nest
+    from mlint.model.loops.described import Scattered
+    from mlint.model.loops.elementwise import Elementwise
     from mlint.model.names import Names
     from mlint.model.randomness import Randomness
     from mlint.model.reaching import Reaching
@@ -112,7 +113,7 @@ class Context:
     @cached_property
     def elementwise(self) -> Elementwise:
         """Loops as array expressions."""
-        from mlint.model.elementwise import Elementwise
+        from mlint.model.loops.elementwise import Elementwise
 
         return Elementwise(self.model, scalars_as_arrays=self.targets("numpy", ">=2"))
 

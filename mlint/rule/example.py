@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+_NOTHING: Mapping[str, str] = {}
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class Example:
     """One piece of code and what the rule must say about it.
 
@@ -36,27 +36,43 @@ class Example:
         note: why this example matters; printed by nothing, read by people.
     """
 
-    bad: str | None = None
-    good: str | None = None
-    ok: str | None = None
-    given: str = ""
-    equal: str | None = None
-    close: bool = False
-    better: bool = False
-    raises: str | None = None
-    count: int = 1
-    safety: str | None = None
-    path: str = "example.py"
-    files: Mapping[str, str] = field(default_factory=dict)
-    targets: Mapping[str, str] = field(default_factory=dict)
-    bench: bool = False
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse an example that says nothing or two things."""
-        if (self.bad is None) == (self.ok is None):
+    def __init__(
+        self,
+        *,
+        bad: str | None = None,
+        good: str | None = None,
+        ok: str | None = None,
+        given: str = "",
+        equal: str | None = None,
+        close: bool = False,
+        better: bool = False,
+        raises: str | None = None,
+        count: int = 1,
+        safety: str | None = None,
+        path: str = "example.py",
+        files: Mapping[str, str] = _NOTHING,
+        targets: Mapping[str, str] = _NOTHING,
+        bench: bool = False,
+        note: str = "",
+    ) -> None:
+        if (bad is None) == (ok is None):
             raise ValueError("an example has either `bad` or `ok`")
-        if self.good is not None and self.bad is None:
+        if good is not None and bad is None:
             raise ValueError("`good` is what `bad` becomes")
-        if self.equal is not None and self.good is None:
+        if equal is not None and good is None:
             raise ValueError("`equal` compares `bad` with `good`")
+        self.bad = bad
+        self.good = good
+        self.ok = ok
+        self.given = given
+        self.equal = equal
+        self.close = close
+        self.better = better
+        self.raises = raises
+        self.count = count
+        self.safety = safety
+        self.path = path
+        self.files = files
+        self.targets = targets
+        self.bench = bench
+        self.note = note

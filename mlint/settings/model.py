@@ -5,10 +5,9 @@ The reader, the JSON schema and the documentation are all made from the fields h
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from mlint.globs import relative
 from mlint.settings.values import (
@@ -81,17 +80,33 @@ class SettingsError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
 class Option:
-    """What is known about one key of the configuration."""
+    """One key of the configuration, as an attribute of `Settings`: settings that do not set it have its default.
 
-    field: str
-    kind: Kind
-    default: object
-    explanation: str
-    example: str
-    inherited: str
-    """With ``extend``: "replaced" by the extending file, "joined" to what is inherited, or "layered" as selections."""
+    Attributes:
+        field: the name of the attribute.
+        kind: what values it takes.
+        default: the value where nothing is configured.
+        explanation: what it is for.
+        example: a line of TOML.
+        inherited: with ``extend``, "replaced" by the extending file, "joined" to what is inherited, or "layered" as
+            selections are.
+    """
+
+    field = ""
+
+    def __init__(self, default: object, kind: Kind, explanation: str, example: str, inherited: str) -> None:
+        self.default = default
+        self.kind = kind
+        self.explanation = explanation
+        self.example = example
+        self.inherited = inherited
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.field = name
+
+    def __get__(self, instance: object, owner: type) -> object:
+        return self if instance is None else self.default
 
     @property
     def key(self) -> str:
@@ -99,16 +114,12 @@ class Option:
         return self.field.replace("_", "-")
 
 
-def _about(kind: Kind, explanation: str, example: str, inherited: str = "replaced") -> dict[str, Any]:
-    return {"kind": kind, "explanation": explanation, "example": example, "inherited": inherited}
-
-
 def _option(default: Any, kind: Kind, explanation: str, example: str, inherited: str = "replaced") -> Any:
-    return field(default=default, metadata=_about(kind, explanation, example, inherited))
+    """An option, for the eyes of a type checker a value like its default."""
+    return Option(default, kind, explanation, example, inherited)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What one place (a file, the flags) says about which rules are on; later ones go on top of earlier ones."""
 
     select: tuple[str, ...] | None = None
@@ -124,12 +135,18 @@ class Selection:
         return dict(self.origins).get(name, "")
 
 
-@dataclass(frozen=True)
 class Settings:
-    """The configuration that holds for a file.
+    """The configuration that holds for a file; it does not change.
 
-    Made by `SettingsResolver`, every path is absolute. Equal settings compare equal; results that are worked out from
-    them are kept in `remembered`, so that one object should serve many files.
+    Made by `SettingsResolver`, every path is absolute. Equal settings compare equal, wherever they were set; results
+    that are worked out from them are kept in `remembered`, so that one object should serve many files.
+
+    Attributes:
+        root: the folder of the configuration file; without one, of the project. Patterns are relative to it.
+        config_path: the configuration file, None if there is none.
+        origins: for each field that was set, the file or the flag that set it.
+        earlier: selections of extended files and of the file under the flags; the fields of this object come on top of
+            them.
     """
 
     select: tuple[str, ...] | None = _option(
@@ -204,25 +221,21 @@ class Settings:
         "Leave out what git ignores (`.gitignore` files and `.git/info/exclude`).",
         "respect-gitignore = false",
     )
-    extension: dict[str, str] = field(
-        default_factory=dict,
-        metadata=_about(
-            WordTable("a table of file name endings", ":", "python", "pyi", "ipynb"),
-            "Files with other endings that are to be checked, and as what: `python`, `pyi` or `ipynb`.",
-            'extension = { ipy = "python" }',
-        ),
+    extension: dict[str, str] = _option(
+        {},
+        WordTable("a table of file name endings", ":", "python", "pyi", "ipynb"),
+        "Files with other endings that are to be checked, and as what: `python`, `pyi` or `ipynb`.",
+        'extension = { ipy = "python" }',
     )
-    target_versions: dict[str, str] = field(
-        default_factory=dict,
-        metadata=_about(
-            VersionTable(VERSIONED, DISTRIBUTIONS),
-            "The versions of Python and of the libraries that the project supports. A rule about a changed or removed "
-            "function speaks only where it is true for these. Not set: read from the project's dependency files: "
-            "`pyproject.toml`, lock files (uv, Poetry, PDM, Pipenv), requirements with what they include, `setup.cfg`, "
-            "`setup.py`, `Pipfile`, `environment.yml`. The folder closest to the file that names the library decides; "
-            "in it a lock file comes before ranges, unless the folder is built as a package for others to install.",
-            'target-versions = { torch = ">=2.6,<3", numpy = "2.0" }',
-        ),
+    target_versions: dict[str, str] = _option(
+        {},
+        VersionTable(VERSIONED, DISTRIBUTIONS),
+        "The versions of Python and of the libraries that the project supports. A rule about a changed or removed "
+        "function speaks only where it is true for these. Not set: read from the project's dependency files: "
+        "`pyproject.toml`, lock files (uv, Poetry, PDM, Pipenv), requirements with what they include, `setup.cfg`, "
+        "`setup.py`, `Pipfile`, `environment.yml`. The folder closest to the file that names the library decides; "
+        "in it a lock file comes before ranges, unless the folder is built as a package for others to install.",
+        'target-versions = { torch = ">=2.6,<3", numpy = "2.0" }',
     )
     local_rules: tuple[str, ...] = _option(
         (),
@@ -261,24 +274,58 @@ class Settings:
         "A file with findings that are known and not reported, written by `--baseline`.",
         'baseline = "mlint-baseline.json"',
     )
-    smoke: dict[str, Any] = field(
-        default_factory=dict,
-        metadata=_about(
-            FreeTable(),
-            "What `mlint smoke` runs. The smoke stage reads and checks this table itself.",
-            '[smoke]\nmodel = "package.module:build_model"',
-        ),
+    smoke: dict[str, Any] = _option(
+        {},
+        FreeTable(),
+        "What `mlint smoke` runs. The smoke stage reads and checks this table itself.",
+        '[smoke]\nmodel = "package.module:build_model"',
     )
 
-    root: str = ""
-    """The folder of the configuration file; without one, of the project. Patterns are relative to it."""
-    config_path: str | None = None
-    """The configuration file, None if there is none."""
-    origins: dict[str, str] = field(default_factory=dict, compare=False)
-    """For each field that was set: the file or the flag that set it."""
-    earlier: tuple[Selection, ...] = field(default=(), repr=False)
-    """Selections of extended files and of the file under the flags; the fields of this object come on top of them."""
-    remembered: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    root: str
+    config_path: str | None
+    origins: dict[str, str]
+    earlier: tuple[Selection, ...]
+    remembered: dict[str, Any]
+
+    def __init__(
+        self,
+        *,
+        root: str = "",
+        config_path: str | None = None,
+        origins: dict[str, str] | None = None,
+        earlier: tuple[Selection, ...] = (),
+        **options: Any,
+    ) -> None:
+        for name in options:
+            if not isinstance(getattr(type(self), name, None), Option):
+                raise TypeError(f"there is no setting {name!r}")
+        self.__dict__.update(options)
+        self.__dict__.update(root=root, config_path=config_path, origins=origins or {}, earlier=earlier, remembered={})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"settings do not change; make others with `replaced({name}=...)`")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Settings):
+            return NotImplemented
+        mine = (self.root, self.config_path, self.earlier, *self.values())
+        return mine == (other.root, other.config_path, other.earlier, *other.values())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        given = [f"{name}={value!r}" for name, value in self.__dict__.items() if name not in ("earlier", "remembered")]
+        return f"Settings({', '.join(given)})"
+
+    def values(self) -> Iterator[tuple[str, Any]]:
+        """Every option with its value."""
+        for option in options():
+            yield option.field, getattr(self, option.field)
+
+    def replaced(self, **changes: Any) -> Settings:
+        """The same settings but for some fields."""
+        kept = {name: value for name, value in self.__dict__.items() if name != "remembered"}
+        return Settings(**{**kept, **changes})
 
     def relative(self, path: str) -> str:
         """The path as patterns see it: relative to the root, with forward slashes.
@@ -303,8 +350,4 @@ class Settings:
 
 def options() -> Iterator[Option]:
     """Every key of the configuration but ``extend``, in the order of the documentation."""
-    for each in dataclasses.fields(Settings):
-        about: Mapping[str, Any] = each.metadata
-        if "kind" in about:
-            default = {} if each.default is dataclasses.MISSING else each.default
-            yield Option(each.name, about["kind"], default, about["explanation"], about["example"], about["inherited"])
+    return (value for value in vars(Settings).values() if isinstance(value, Option))

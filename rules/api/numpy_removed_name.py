@@ -3,13 +3,12 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlint.rule import NDARRAY, Context, Edit, Example, Finding, Method, Reference, Rule, Safety, walk
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(NamedTuple):
     """A name that NumPy no longer has.
 
     Attributes:

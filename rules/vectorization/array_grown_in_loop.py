@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlint.rule import NDARRAY, Call, Context, Edit, Example, Finding, LoopNode, Rule, Safety, walk
 
@@ -29,8 +29,7 @@ _OF_ONE_LENGTH = frozenset(
 )
 
 
-@dataclass
-class _Growth:
+class _Growth(NamedTuple):
     loop: LoopNode
     statement: ast.Assign
     name: ast.Name
@@ -448,7 +447,7 @@ class ArrayGrownInLoop(Rule):
             if not isinstance(made, ast.Assign) or len(made.targets) != 1 or made not in ctx.tree.block(loop):
                 return True
             value = binding.value
-            if value is None or isinstance(value, ast.Name) or not ctx.elementwise.fresh(value):
+            if value is None or isinstance(value, ast.Name) or not ctx.elementwise.memory.fresh(value):
                 return True
             block = ctx.tree.block(loop)
             between = block[block.index(made) + 1 : block.index(loop)]
@@ -458,7 +457,7 @@ class ArrayGrownInLoop(Rule):
             return False
         part = growth.part
         immutable = part is not None and ctx.kinds.of(part).name in ("float", "int", "bool")
-        if not immutable and not (isinstance(part, (ast.Call, ast.BinOp)) and ctx.elementwise.fresh(part)):
+        if not immutable and not (isinstance(part, (ast.Call, ast.BinOp)) and ctx.elementwise.memory.fresh(part)):
             return True
         return ctx.read_elsewhere(loop, name)
 

@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlint.rule import Context, Example, Finding, Lifted, Nest, Node, NotElementwise, Place, Rule, Safety
 
 ARRAYS = "import numpy as np\na = np.random.normal(size=50)\nk = np.random.randint(0, 9, size=50)\nout = np.zeros(50)\n"
 
 
-@dataclass
-class _Running:
+class _Running(NamedTuple):
     nest: Nest
     statements: list[ast.stmt]
     place: str
@@ -224,9 +223,10 @@ class CumulativeLoop(Rule):
         doubts = list(target.doubts)
         if kind.dtype != target.dtype:
             doubts.append("the dtypes are not proven")
-        if not in_place and not (target.fresh or ctx.elementwise.fresh(array)):
+        if not in_place and not (target.fresh or ctx.elementwise.memory.fresh(array)):
             doubts.append("the arrays may share memory")
-        value = Lifted(array, dtype=kind.dtype)
+        value = Lifted(array)
+        value.dtype = kind.dtype
         value.rests.append(0)
         symbol = "*" if isinstance(op, ast.Mult) else "+"
         neutral = 1 if symbol == "*" else 0

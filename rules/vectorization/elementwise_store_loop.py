@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlint.rule import (
     NDARRAY,
@@ -28,8 +28,7 @@ _FEW = 8
 FLOAT32 = NUMPY + "a = np.zeros(40, dtype=np.float32)\na[:] = np.random.normal(size=40)\n"
 
 
-@dataclass
-class _Loop:
+class _Loop(NamedTuple):
     nest: Nest
     statement: ast.Assign | ast.AugAssign
     target: Target
@@ -516,8 +515,7 @@ _OPERATORS: dict[type[ast.operator], str] = {
 }
 
 
-@dataclass
-class _Slices:
+class _Slices(NamedTuple):
     """`for y in range(n): b[:, y] = a[:, y + k] * f(y)`: one slice after the other, each from slices of that number."""
 
     statement: ast.Assign | ast.AugAssign

@@ -6,10 +6,10 @@ import ast
 
 import pytest
 
-from mlint.model import dtypes
-from mlint.model.elementwise import Elementwise, NotElementwise
 from mlint.model.file import FileModel
-from mlint.model.lengths import Length
+from mlint.model.loops import dtypes
+from mlint.model.loops.elementwise import Elementwise, NotElementwise
+from mlint.model.loops.lengths import Length
 from mlint.source import Source
 
 ARRAYS = "import numpy as np\na = np.random.normal(size=50)\nb = np.zeros_like(a)\nX = np.zeros((20, 30))\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mlint.finding import Finding
@@ -36,8 +36,8 @@ def context(texts: dict[str, str], **changes: Any) -> ReportContext:
     def sources(path: str) -> Source | None:
         return Source(texts[path], path) if path in texts else None
 
-    base = ReportContext(index=INDEX, sources=sources, rule_url=lambda name: f"https://docs.example/{name}")
-    return replace(base, **changes)
+    given = {"index": INDEX, "sources": sources, "rule_url": lambda name: f"https://docs.example/{name}", **changes}
+    return ReportContext(**given)
 
 
 def written(format: str, findings: Sequence[Finding], context: ReportContext) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from mlint.model.kinds.value import (
     BOOL,
@@ -143,7 +142,7 @@ def comparison(left: Kind, right: Kind) -> Kind:
         )
     for kind, other in ((left, right), (right, left)):
         if kind.is_a(NDARRAY, SERIES, DATAFRAME) and other.name in ("str", "None", "list"):
-            return replace(Kind(kind.name, ndim=kind.ndim), dtype=None if kind.is_a(DATAFRAME) else "bool")
+            return Kind(kind.name, ndim=kind.ndim)._replace(dtype=None if kind.is_a(DATAFRAME) else "bool")
         if kind.name == INDEX and (other.name in ("str", NDARRAY, INDEX) or other.name in NUMBERS):
             return Kind(NDARRAY, dtype="bool")
     kind = arithmetic(left, right, ast.Add())
@@ -153,4 +152,4 @@ def comparison(left: Kind, right: Kind) -> Kind:
         return UNKNOWN
     if kind.name == "polars.Expr" or kind.name.startswith("dask.") or kind.is_a(DATAFRAME, "keras.KerasTensor"):
         return kind
-    return replace(kind, dtype="bool")
+    return kind._replace(dtype="bool")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds import arithmetic
@@ -62,12 +61,12 @@ _STRINGS = {
 def same(kinds: Kinds, node: ast.Call, receiver: Kind, name: str) -> Kind:
     """A method of an array that gives one of the same shape."""
     if name == "astype":
-        return replace(receiver, dtype=dtype_of(kinds, node.args[0] if node.args else _argument(node, "dtype")))
+        return receiver._replace(dtype=dtype_of(kinds, node.args[0] if node.args else _argument(node, "dtype")))
     if name in ("cumsum", "cumprod", "view"):
         if name == "view" or node.args or node.keywords:
-            return replace(receiver, ndim=None, dtype=None)
+            return receiver._replace(ndim=None, dtype=None)
         # Without an axis the array is flattened.
-        return replace(receiver, ndim=1, dtype=receiver.dtype if receiver.dtype in (*_FLOATS, "int64") else None)
+        return receiver._replace(ndim=1, dtype=receiver.dtype if receiver.dtype in (*_FLOATS, "int64") else None)
     return receiver
 
 
@@ -304,11 +303,11 @@ def tensor_function(kinds: Kinds, node: ast.Call, name: str, kind: Kind) -> Kind
         return UNKNOWN if len(node.args) > 1 or _asks(node, "return_inverse", "return_counts") else Kind(TENSOR, ndim=1)
     if last in ("zeros", "ones", "empty", "rand", "randn") and name.count(".") == 1 and node.args:
         if len(node.args) == 1:
-            return replace(kind, ndim=_dimensions(kinds, node.args[0]))
+            return kind._replace(ndim=_dimensions(kinds, node.args[0]))
         if not any(isinstance(argument, ast.Starred) for argument in node.args):
-            return replace(kind, ndim=len(node.args))
+            return kind._replace(ndim=len(node.args))
     if last in ("arange", "linspace", "randperm") and name.count(".") == 1:
-        return replace(kind, ndim=1)
+        return kind._replace(ndim=1)
     return kind
 
 
@@ -323,11 +322,11 @@ def tensor_method(kinds: Kinds, node: ast.Call, receiver: Kind, name: str, kind:
     if name == "unique" and (node.args or _asks(node, "return_inverse", "return_counts")):
         return UNKNOWN
     if name == "numpy":
-        return replace(kind, ndim=receiver.ndim)
+        return kind._replace(ndim=receiver.ndim)
     if name in _SAME_SHAPE and kind.is_a(TENSOR):
-        return replace(kind, ndim=receiver.ndim)
+        return kind._replace(ndim=receiver.ndim)
     if name == "flatten" and not node.args and not node.keywords:
-        return replace(kind, ndim=1)
+        return kind._replace(ndim=1)
     return kind
 
 

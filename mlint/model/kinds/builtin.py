@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds.inference import element
@@ -93,7 +92,7 @@ def _sum(kinds: Kinds, node: ast.Call) -> Kind:
         return INT
     if inner.name in NUMBERS:
         return Kind("scalar")
-    return replace(inner, dtype=None) if inner.is_a(*ARRAYS) else UNKNOWN
+    return inner._replace(dtype=None) if inner.is_a(*ARRAYS) else UNKNOWN
 
 
 def _extreme(kinds: Kinds, node: ast.Call) -> Kind:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds import arrays
@@ -36,7 +35,7 @@ def _scan(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
     start = kinds.of(node.args[1])
     carried = unpacked(given, (0,))
     carry = start if carried.name == start.name or not carried.known else UNKNOWN
-    return Kind("tuple", elements=(carry, replace(output, ndim=None) if output.is_a("jax.Array") else UNKNOWN))
+    return Kind("tuple", elements=(carry, output._replace(ndim=None) if output.is_a("jax.Array") else UNKNOWN))
 
 
 def _numpy_unique(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
@@ -73,7 +72,7 @@ def _random_split(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
 
     subset = Kind("torch.utils.data.Subset", frozenset({"torch.utils.data.Dataset"}))
     elements = loaders.samples(kinds, _first(kinds, node, dotted))
-    return iterable(replace(subset, elements=elements), "list")
+    return iterable(subset._replace(elements=elements), "list")
 
 
 def _module_list(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
@@ -81,7 +80,7 @@ def _module_list(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
     if dotted == "torch.nn.Sequential":
         return listed
     inner = kinds.elements(node.args[0]) if node.args else UNKNOWN
-    return replace(listed, elements=(inner,)) if inner.is_a(MODULE) else listed
+    return listed._replace(elements=(inner,)) if inner.is_a(MODULE) else listed
 
 
 def _keras_input(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds.value import ARRAYS, UNKNOWN, Kind, join
@@ -211,12 +210,11 @@ def imported(kind: Kind, origin: Kinds, here: Kinds) -> Kind:
     if origin is here:
         return kind
     if kind.definition is not None:
-        return replace(kind, definition=None, elsewhere=(origin, kind.definition))
+        return kind._replace(definition=None, elsewhere=(origin, kind.definition))
     if kind.elsewhere is not None and kind.elsewhere[0] is here:
-        return replace(kind, definition=kind.elsewhere[1], elsewhere=None)
+        return kind._replace(definition=kind.elsewhere[1], elsewhere=None)
     if kind.elements or kind.alternatives:
-        return replace(
-            kind,
+        return kind._replace(
             elements=tuple(imported(element, origin, here) for element in kind.elements),
             alternatives=tuple(imported(one, origin, here) for one in kind.alternatives),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -79,7 +78,7 @@ class Containers:
 
     def _with(self, kind: Kind, changes: list[tuple[ast.expr | None, bool]], made: ast.expr | None) -> Kind:
         if not changes or len(kind.elements) > 1:
-            return kind if not changes else replace(kind, elements=())
+            return kind if not changes else kind._replace(elements=())
         if not kind.elements and not _is_empty(made):
             return kind
         parts = list(kind.elements)
@@ -90,7 +89,7 @@ class Containers:
                 parts.append(self.kinds.elements(value) if many else self.kinds.of(value))
         element = join(parts)
         # `never`: a list that is filled from itself.
-        return replace(kind, elements=(element,) if element.known else ())
+        return kind._replace(elements=(element,) if element.known else ())
 
 
 def _is_empty(made: ast.expr | None) -> bool:

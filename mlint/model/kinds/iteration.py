@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mlint.model.kinds.value import (
     ARRAYS,
     DATA_LOADER,
@@ -38,8 +36,8 @@ def element(kind: Kind) -> Kind:
             if kind.ndim is None:
                 # A scalar, or a row.
                 return join([SCALAR, Kind(NDARRAY, dtype=kind.dtype)])
-            return SCALAR if kind.ndim == 1 else replace(kind, ndim=kind.ndim - 1)
-        return replace(kind, ndim=None if kind.ndim is None else kind.ndim - 1)
+            return SCALAR if kind.ndim == 1 else kind._replace(ndim=kind.ndim - 1)
+        return kind._replace(ndim=None if kind.ndim is None else kind.ndim - 1)
     if name == "jax.random.keys":
         return Kind(JAX_KEY)
     if name == GROUPBY and kind.elements:

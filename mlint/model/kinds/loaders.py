@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds import classes
@@ -23,9 +22,9 @@ def constructed(kinds: Kinds, instance: Kind, node: ast.Call) -> Kind:
         arguments = node.args
         if not arguments or any(isinstance(argument, ast.Starred) for argument in arguments):
             return instance
-        return replace(instance, elements=(Kind("tuple", elements=(_TENSORS,) * len(arguments)),))
+        return instance._replace(elements=(Kind("tuple", elements=(_TENSORS,) * len(arguments)),))
     if last == "Subset" and node.args:
-        return replace(instance, elements=samples(kinds, kinds.of(node.args[0])))
+        return instance._replace(elements=samples(kinds, kinds.of(node.args[0])))
     if instance.name == DATA_LOADER:
         keywords = {keyword.arg for keyword in node.keywords}
         given = node.args[0] if node.args else _keyword(node, "dataset")
@@ -35,13 +34,13 @@ def constructed(kinds: Kinds, instance: Kind, node: ast.Call) -> Kind:
         if collate is not None:
             function = kinds.local_function(collate)
             made = kinds.returned(function) if isinstance(function, ast.FunctionDef) else UNKNOWN
-            return replace(instance, elements=(made,) if made.known else ())
+            return instance._replace(elements=(made,) if made.known else ())
         size = _keyword(node, "batch_size")
         if isinstance(size, ast.Constant) and size.value is None:
             return instance  # no batches
         given_samples = samples(kinds, kinds.of(given))
         batch = _collated(given_samples[0]) if given_samples else UNKNOWN
-        return replace(instance, elements=(batch,) if batch.known else ())
+        return instance._replace(elements=(batch,) if batch.known else ())
     return instance
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlint.model import libraries
@@ -59,11 +58,11 @@ def of_kind(kinds: Kinds, receiver: Kind, name: str) -> Kind:
     kind = specs.parse(spec, receiver)
     if receiver.is_a(NDARRAY, TENSOR) and kind.name == receiver.name:
         if name in ("T", "mT", "data", "grad"):
-            return replace(kind, ndim=receiver.ndim, dtype=receiver.dtype)
+            return kind._replace(ndim=receiver.ndim, dtype=receiver.dtype)
     if receiver.is_a(DATAFRAME, SERIES) and kind.name == NDARRAY:
-        return replace(kind, ndim=2 if receiver.is_a(DATAFRAME) else None)
+        return kind._replace(ndim=2 if receiver.is_a(DATAFRAME) else None)
     if kind.name in ("pandas.indexer", "pandas.accessor"):
-        return replace(kind, elements=(receiver,))
+        return kind._replace(elements=(receiver,))
     return kind
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlint.model import libraries
@@ -117,7 +116,7 @@ def _frame(kind: Kind, node: ast.Call, name: str) -> Kind:
         return UNKNOWN
     if "squeeze" in keywords or (name == "pandas.read_csv" and ("chunksize" in keywords or "iterator" in keywords)):
         return UNKNOWN
-    return replace(kind, dtype=None) if kind.dtype is not None else kind
+    return kind._replace(dtype=None) if kind.dtype is not None else kind
 
 
 def method_result(kinds: Kinds, receiver: Kind, name: str, node: ast.Call) -> Kind:

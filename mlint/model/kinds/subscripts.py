@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds.iteration import element
@@ -47,7 +46,7 @@ def _of_kind(kinds: Kinds, receiver: Kind, node: ast.Subscript) -> Kind:
     if receiver.is_a(NDARRAY):
         return _of_array(kinds, receiver, index)
     if receiver.is_a(TENSOR, JAX_ARRAY, TF_TENSOR):
-        return replace(receiver, ndim=_dimensions_left(kinds, index, receiver.ndim))
+        return receiver._replace(ndim=_dimensions_left(kinds, index, receiver.ndim))
     if receiver.is_a(DATAFRAME, SERIES) or name in (GROUPBY, INDEX) or name.startswith(("pandas.", "cudf.")):
         from mlint.model.kinds import frames
 
@@ -105,15 +104,15 @@ def _of_array(kinds: Kinds, receiver: Kind, index: ast.expr) -> Kind:
     if ndim == 0:
         return SCALAR
     if ndim is not None:
-        return replace(receiver, ndim=ndim)
+        return receiver._replace(ndim=ndim)
     if receiver.dtype == "object":
         return UNKNOWN
     parts = list(index.elts) if isinstance(index, ast.Tuple) else [index]
     if any(isinstance(part, (ast.Slice, ast.List)) or _selects(kinds, part) for part in parts):
-        return replace(receiver, ndim=None)
+        return receiver._replace(ndim=None)
     if receiver.ndim is not None and receiver.ndim > sum(not _is_new_axis(part) for part in parts):
-        return replace(receiver, ndim=None)
-    return join([replace(receiver, ndim=None), SCALAR])
+        return receiver._replace(ndim=None)
+    return join([receiver._replace(ndim=None), SCALAR])
 
 
 def _is_new_axis(node: ast.expr) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mlint.model.kinds.inference import Kinds
@@ -40,8 +39,7 @@ SCALARS = NUMBERS | {"str", "complex", "bytes", "None"}
 _MOST_ALTERNATIVES = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What a value is.
 
     Attributes:
@@ -165,8 +163,7 @@ def _merged(first: Kind, other: Kind) -> Kind:
             elements = ()
         else:
             return Kind("iterable")
-    return replace(
-        first,
+    return first._replace(
         families=first.families & other.families,
         ndim=first.ndim if first.ndim == other.ndim else None,
         dtype=first.dtype if first.dtype == other.dtype else None,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.kinds import NDARRAY
-from mlint.model.lengths import Length
+from mlint.model.loops.lengths import Length
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -16,7 +15,6 @@ _SHORT = 8
 """Loops with a literal number of rounds up to this are left alone: an array expression costs as much."""
 
 
-@dataclass(frozen=True, slots=True)
 class Axis:
     """One loop over the elements of arrays.
 
@@ -29,12 +27,21 @@ class Axis:
         uneven: whether the arrays may have different lengths (`zip` stops at the shortest).
     """
 
-    index: str | None
-    start: int
-    stop: Length | None
-    count: ast.expr | None
-    elements: tuple[tuple[str, ast.expr], ...]
-    uneven: bool = False
+    def __init__(
+        self,
+        index: str | None,
+        start: int,
+        stop: Length | None,
+        count: ast.expr | None,
+        elements: tuple[tuple[str, ast.expr], ...],
+        uneven: bool = False,
+    ) -> None:
+        self.index = index
+        self.start = start
+        self.stop = stop
+        self.count = count
+        self.elements = elements
+        self.uneven = uneven
 
     @property
     def names(self) -> frozenset[str]:
@@ -48,8 +55,7 @@ class Axis:
         return self.stop is not None and self.stop.base is None and self.stop.offset - self.start <= _SHORT
 
 
-@dataclass(frozen=True, slots=True)
-class Nest:
+class Nest(NamedTuple):
     """Loops of which each is the whole body of the one around it.
 
     Attributes:

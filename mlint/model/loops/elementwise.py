@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from mlint.model import dtypes
-from mlint.model.counted import Axis, Nest
 from mlint.model.kinds import NDARRAY
-from mlint.model.lengths import Base
 from mlint.model.libraries.numpy_ import UFUNCS
+from mlint.model.loops import dtypes
+from mlint.model.loops.counted import Axis, Nest
+from mlint.model.loops.described import Lifted, NotElementwise, Operand, Place, Scattered, Target, peeled, same_or_apart
+from mlint.model.loops.memory import Memory
+from mlint.model.loops.scalars import CONSTANTS, REDUCTIONS, Scalars
 from mlint.model.tree import children, walk
 
 if TYPE_CHECKING:
@@ -41,129 +42,6 @@ _ELEMENTWISE = UFUNCS - {"where", "interp", "clip", "nan_to_num", "real", "imag"
 _INEXACT_CALLS = frozenset({"power", "float_power"})
 _SCALARS = frozenset({"int", "float", "bool", "scalar", "complex"})
 _NEVER_NUMBERS = frozenset({"str", "bytes", "list", "tuple", "dict", "set", "None", "range"})
-_VIEWS = frozenset(
-    "asarray asanyarray ascontiguousarray asfortranarray ravel reshape transpose swapaxes moveaxis rollaxis squeeze "
-    "expand_dims atleast_1d atleast_2d atleast_3d broadcast_to flip fliplr flipud rot90 diag diagonal split "
-    "array_split hsplit vsplit dsplit frombuffer real imag view require asarray_chkfinite trim_zeros einsum "
-    "matrix_transpose permute_dims broadcast_arrays real_if_close as_strided sliding_window_view "
-    "ndarray memmap load unstack".split()
-)
-_SHARING = frozenset({"out", "copy", "where", None})
-"""Keywords of functions whose result may share memory with an argument."""
-_FRESH_METHODS = frozenset("copy astype clip conj round cumsum cumprod repeat take flatten dot argsort".split())
-
-
-class NotElementwise(Exception):  # noqa: N818
-    """One round depends on other rounds, or on what nothing is known of.
-
-    Attributes:
-        reason: why, one line, for people.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Place(NamedTuple):
-    """A dimension of a subscript that a loop's counter runs through: ``i + offset``."""
-
-    axis: int
-    offset: int = 0
-
-
-class Operand(NamedTuple):
-    """An element of an array that a round reads.
-
-    Attributes:
-        array: the array.
-        key: what the array is, for comparison; None where two mentions may be two arrays.
-        pattern: a `Place` for a dimension that a counter runs through, the index for another one.
-        gathered: whether the index is itself an element of an array: ``a[order[i]]``.
-    """
-
-    array: ast.expr
-    key: Base | None
-    pattern: tuple[Place | str, ...]
-    gathered: bool = False
-
-
-@dataclass
-class Lifted:
-    """The array expression of one round.
-
-    Attributes:
-        node: the expression of the round.
-        replacements: what to put in place of which part of it.
-        operands: the elements that it reads.
-        counters: the loops whose counter is used as a number.
-        dtype: what is known of the result (see `mlint.model.dtypes`).
-        obstacles: why it cannot be rewritten although it is elementwise.
-        doubts: why the rewrite may change results.
-        rests: for each array, how many dimensions a round's element of it has; None where that is not known.
-        operations: how many operators and functions are applied to elements.
-        wholes: whole arrays that each round takes as operands.
-        unproven: what is the same in all rounds and not proven to be a number.
-    """
-
-    node: ast.expr
-    replacements: dict[ast.AST, str] = field(default_factory=dict)
-    operands: list[Operand] = field(default_factory=list)
-    counters: set[int] = field(default_factory=set)
-    dtype: str | None = None
-    obstacles: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    rests: list[int | None] = field(default_factory=list)
-    operations: int = 0
-    wholes: list[str] = field(default_factory=list)
-    unproven: list[str] = field(default_factory=list)
-
-    @property
-    def scalar(self) -> bool:
-        """Whether each round's result is certainly one number and not a row."""
-        return all(rest == 0 for rest in self.rests)
-
-
-class Target(NamedTuple):
-    """Where a round stores.
-
-    Attributes:
-        node: the subscript.
-        array: the array.
-        key: what the array is, for comparison.
-        pattern: see `Operand`.
-        text: the slices that all rounds together store to.
-        dtype: the array's dtype, where known.
-        rest: how many dimensions one round fills; None where that is not known.
-        fresh: whether nothing else can share its memory.
-        doubts: why the rewrite may change results.
-    """
-
-    node: ast.Subscript
-    array: ast.expr
-    key: Base | None
-    pattern: tuple[Place | str, ...]
-    text: str
-    dtype: str | None
-    rest: int | None
-    fresh: bool
-    doubts: tuple[str, ...]
-
-
-class Scattered(NamedTuple):
-    """Where a loop stores by indices that are elements of arrays.
-
-    Attributes:
-        target: the array.
-        parts: for each dimension the text of the index, or what it is lifted from.
-        indices: the indices that are elements of arrays.
-        counted: whether another index is the counter, so that no two rounds store to one place.
-    """
-
-    target: Target
-    parts: tuple[str | Lifted, ...]
-    indices: tuple[Lifted, ...]
-    counted: bool
 
 
 _SCALAR_FUNCTIONS = frozenset({"abs", "min", "max", "float", "int", "bool", "round", "pow", "sum", "len"})
@@ -181,6 +59,8 @@ class Elementwise:
     def __init__(self, model: FileModel, *, scalars_as_arrays: bool) -> None:
         self.model = model
         self.scalars_as_arrays = scalars_as_arrays
+        self.memory = Memory(model)
+        self.scalars = Scalars(model)
         self._plausible: dict[ast.For, bool] = {}
 
     # Around the loop
@@ -192,7 +72,7 @@ class Elementwise:
             part = stack.pop()
             if isinstance(part, ast.Call):
                 dotted = self.model.names.dotted(part.func)
-                if dotted is None and isinstance(part.func, ast.Attribute) and part.func.attr in _REDUCTIONS:
+                if dotted is None and isinstance(part.func, ast.Attribute) and part.func.attr in REDUCTIONS:
                     stack.append(part.func.value)
                 elif dotted is None or not (
                     dotted in _SCALAR_FUNCTIONS or dotted.startswith(("numpy.", "math.", "scipy."))
@@ -274,7 +154,7 @@ class Elementwise:
             NotElementwise: not each round has its own element of a proven array.
         """
         names = _names(axes)
-        root, indices = _peeled(node)
+        root, indices = peeled(node)
         if not isinstance(node, ast.Subscript) or _mentions(root, names):
             raise NotElementwise("it stores to no element of an array")
         kind = self.model.kinds.of(root)
@@ -292,7 +172,7 @@ class Elementwise:
         slices = self._slices(root, pattern, axes, doubts)
         text = f"{self.model.source.segment(root)}[{', '.join(slices)}]"
         key = self.model.lengths.identity(root)
-        return Target(node, root, key, pattern, text, kind.dtype, rest, self.fresh(root), tuple(doubts))
+        return Target(node, root, key, pattern, text, kind.dtype, rest, self.memory.fresh(root), tuple(doubts))
 
     def scattered(self, node: ast.expr, axes: tuple[Axis, ...]) -> Scattered:
         """The places that a loop stores to by an index that is an element of an array: ``out[order[i]]``.
@@ -301,7 +181,7 @@ class Elementwise:
             NotElementwise: there is no such index, or more than that.
         """
         names = _names(axes)
-        root, indices = _peeled(node)
+        root, indices = peeled(node)
         if not isinstance(node, ast.Subscript) or _mentions(root, names) or len(axes) != 1:
             raise NotElementwise("it stores to no element of an array")
         kind = self.model.kinds.of(root)
@@ -339,7 +219,7 @@ class Elementwise:
             doubts.append("the number of dimensions is not proven")
         key = self.model.lengths.identity(root)
         text = self.model.source.segment(root)
-        target = Target(node, root, key, ("scattered",), text, kind.dtype, rest, self.fresh(root), tuple(doubts))
+        target = Target(node, root, key, ("scattered",), text, kind.dtype, rest, self.memory.fresh(root), tuple(doubts))
         return Scattered(target, tuple(parts), tuple(indirect), counted)
 
     def _check_index(self, lifted: Lifted) -> None:
@@ -387,11 +267,11 @@ class Elementwise:
         for operand in lifted.operands:
             same = operand.key is not None and operand.key == target.key
             if same or self.model.source.segment(operand.array) == name:
-                if operand.gathered or not _same_or_apart(operand.pattern, target.pattern):
+                if operand.gathered or not same_or_apart(operand.pattern, target.pattern):
                     raise NotElementwise(f"a round reads another element of `{name}`")
-            elif self._related(operand.array, target.array):
+            elif self.memory.related(operand.array, target.array):
                 raise NotElementwise(f"`{self.model.source.segment(operand.array)}` may be part of `{name}`")
-            elif not target.fresh and not self.fresh(operand.array):
+            elif not target.fresh and not self.memory.fresh(operand.array):
                 doubts.append(f"`{self.model.source.segment(operand.array)}` may share memory with `{name}`")
         known = {rest for rest in lifted.rests if rest is not None}
         if target.rest is not None and known - {target.rest}:
@@ -416,48 +296,6 @@ class Elementwise:
         name = ast.dump(array)
         return any(ast.dump(inner).replace("Store()", "Load()") == name.replace("Store()", "Load()")
                    for inner in walk(node) if type(inner) is type(array))  # fmt: skip
-
-    def fresh(self, array: ast.expr) -> bool:
-        """Whether an array was newly made for its name, so that no other array shares its memory."""
-        if isinstance(array, (ast.BinOp, ast.UnaryOp, ast.Compare)):
-            return True
-        if isinstance(array, ast.Call):
-            if any(keyword.arg in _SHARING for keyword in array.keywords):
-                return False
-            dotted = self.model.names.dotted(array.func)
-            if dotted is not None:
-                return dotted.startswith(("numpy.", "scipy.")) and dotted.rpartition(".")[2] not in _VIEWS
-            return isinstance(array.func, ast.Attribute) and array.func.attr in _FRESH_METHODS
-        if isinstance(array, ast.Name):
-            bindings = self.model.reaching.of(array)
-            return bool(bindings) and all(
-                binding.how == "assign" and not binding.path and binding.value is not None
-                and not isinstance(binding.value, ast.Name) and self.fresh(binding.value)
-                for binding in bindings or ()
-            )  # fmt: skip
-        return False
-
-    def _related(self, first: ast.expr, second: ast.expr) -> bool:
-        """Whether one of two arrays is made from the other without a copy."""
-        for one, other in ((first, second), (second, first)):
-            if isinstance(other, ast.Name) and other.id in self._sources(one):
-                return True
-        return False
-
-    def _sources(self, array: ast.expr) -> set[str]:
-        """The names whose memory an array may share: those that it was made from without a copy, and so on."""
-        found: set[str] = set()
-        pending = [node for node in walk(array) if isinstance(node, ast.Name)]
-        while pending:
-            name = pending.pop()
-            for binding in self.model.reaching.of(name) or ():
-                copied = not binding.path and not isinstance(binding.value, ast.Name)
-                if binding.value is None or (copied and self.fresh(binding.value)):
-                    continue
-                new = [n for n in walk(binding.value) if isinstance(n, ast.Name) and n.id not in found]
-                found.update(inner.id for inner in new)
-                pending += new
-        return found
 
     # Inside the expression
 
@@ -520,29 +358,9 @@ class Elementwise:
             divisor = node.right
             if not (isinstance(divisor, ast.Constant) and divisor.value):
                 lifted.doubts.append("dividing a counter by zero raises, dividing an array does not")
-        if dtype == "index" and not self._stays_small(node, _names(axes)):
+        if dtype == "index" and not self.scalars.stays_small(node, _names(axes)):
             lifted.doubts.append("counters are Python's integers, which do not overflow")
         return dtype
-
-    def _stays_small(self, node: ast.BinOp, counters: frozenset[str]) -> bool:
-        """Whether an operation on counters fits into int64; of rounds there are no more than an array has elements."""
-        counted = [isinstance(side, ast.Name) and side.id in counters for side in (node.left, node.right)]
-        small = [self._is_small(side) for side in (node.left, node.right)]
-        if isinstance(node.op, ast.Mult):
-            constant = [isinstance(side, ast.Constant) for side in (node.left, node.right)]
-            return all(counted) or (any(counted) and any(constant) and all(small))
-        return all(small) and isinstance(node.op, (ast.Add, ast.Sub, ast.FloorDiv, ast.Mod, ast.BitAnd, ast.RShift))
-
-    def _is_small(self, node: ast.expr) -> bool:
-        """Whether an operand is far from the limits of int64; operations in it have been looked at already."""
-        if isinstance(node, ast.Constant):
-            return isinstance(node.value, int) and abs(node.value) <= _SMALL
-        if isinstance(node, (ast.BinOp, ast.UnaryOp)):
-            return True
-        length = self.model.lengths.of(node)
-        if length is not None:
-            return length.base[0] == "axis" if length.base is not None else abs(length.offset) <= _SMALL
-        return isinstance(node, ast.Name) and any(b.how == "for" for b in self.model.reaching.of(node) or ())
 
     def _invariant(self, node: ast.expr, axes: tuple[Axis, ...], lifted: Lifted) -> str | None:
         """A part that is the same in all rounds."""
@@ -550,10 +368,10 @@ class Elementwise:
             lifted.doubts.append(f"`{ast.unparse(node)}` may raise where there are no rounds")
         for inner in walk(node):
             if isinstance(inner, ast.Call):
-                self._pure(inner)
+                self.scalars.check_pure(inner)
             elif isinstance(inner, (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.JoinedStr)):
                 raise NotElementwise(f"`{ast.unparse(inner)}` is not arithmetic")
-        if isinstance(node, ast.Attribute) and self.model.names.dotted(node) in _CONSTANTS:
+        if isinstance(node, ast.Attribute) and self.model.names.dotted(node) in CONSTANTS:
             return "~float"
         kind = self.model.kinds.of(node)
         if kind.name in _NEVER_NUMBERS:
@@ -572,65 +390,12 @@ class Elementwise:
         if kind.name in ("int", "float", "bool"):
             return f"~{kind.name}"
         if kind.name == "scalar":  # a NumPy number: its dtype takes part in the promotion
-            return self._scalar_dtype(node)
+            return self.scalars.dtype(node)
         if kind.known:
             raise NotElementwise(f"`{ast.unparse(node)}` is not proven to be a number")
         lifted.unproven.append(self.model.source.segment(node))
         lifted.doubts.append(f"`{ast.unparse(node)}` is not proven to be a number")
         return None
-
-    def _scalar_dtype(self, node: ast.expr) -> str | None:
-        """The dtype of a number, as far as its making shows it."""
-        kind = self.model.kinds.of(node)
-        if kind.name in ("int", "float", "bool"):
-            return f"~{kind.name}"
-        if isinstance(node, ast.Name):
-            binding = self.model.lengths.binding(node)
-            made = binding is not None and binding.how == "assign" and not binding.path and binding.value is not None
-            return self._scalar_dtype(binding.value) if made else None  # type: ignore[union-attr,arg-type]
-        if isinstance(node, ast.BinOp):
-            return dtypes.combined(self._scalar_dtype(node.left), self._scalar_dtype(node.right), node.op)
-        if isinstance(node, ast.UnaryOp):
-            return self._scalar_dtype(node.operand)
-        if isinstance(node, ast.Subscript):
-            return self.model.kinds.of(_peeled(node)[0]).dtype
-        if isinstance(node, ast.Call):
-            return self._called_dtype(node)
-        known = isinstance(node, ast.Attribute) and self.model.names.dotted(node) in _CONSTANTS
-        return "~float" if known else None
-
-    def _called_dtype(self, node: ast.Call) -> str | None:
-        dotted = self.model.names.dotted(node.func)
-        if dotted is None and isinstance(node.func, ast.Attribute):
-            array, last = node.func.value, node.func.attr
-        elif dotted is not None and node.args:
-            array, last = node.args[0], dotted.rpartition(".")[2]
-        else:
-            return None
-        if not self.model.kinds.is_a(array, NDARRAY):
-            return dtypes.called(last, [self._scalar_dtype(array)]) if len(node.args) == 1 and last in UFUNCS else None
-        dtype = self.model.kinds.of(array).dtype
-        if last in ("max", "min", "amax", "amin", "ptp"):
-            return dtype
-        if last in ("mean", "std", "var", "median") and dtype == "int64":
-            return "float64"
-        if last in ("sum", "prod") and dtype == "int64":
-            return dtype
-        return dtype if dtype in ("float32", "float64") and last in _REDUCTIONS else None
-
-    def _pure(self, call: ast.Call) -> None:
-        """Whether a call may be made once instead of in every round."""
-        dotted = self.model.names.dotted(call.func)
-        if dotted in ("len", "abs", "float", "int", "min", "max", "round"):
-            return
-        if dotted is not None and dotted.startswith(("numpy.", "math.")) and not dotted.startswith("numpy.random"):
-            last = dotted.rpartition(".")[2]
-            if last in UFUNCS or last in _REDUCTIONS or dotted.startswith("math."):
-                return
-        if dotted is None and isinstance(call.func, ast.Attribute) and call.func.attr in _REDUCTIONS:
-            if self.model.kinds.is_a(call.func.value, NDARRAY):
-                return
-        raise NotElementwise(f"nothing is known of what `{ast.unparse(call.func)}` does")
 
     def _variable(self, node: ast.Name, axes: tuple[Axis, ...], lifted: Lifted) -> str | None:
         for number, axis in enumerate(axes):
@@ -668,7 +433,7 @@ class Elementwise:
         return text if not total else f"{text} {'+' if total > 0 else '-'} {abs(total)}"
 
     def _element(self, node: ast.Subscript, axes: tuple[Axis, ...], lifted: Lifted, gather: bool) -> str | None:
-        root, indices = _peeled(node)
+        root, indices = peeled(node)
         names = _names(axes)
         if _mentions(root, names):
             raise NotElementwise(f"`{ast.unparse(root)}` is another array in each round")
@@ -838,9 +603,6 @@ class Elementwise:
         return result
 
 
-_REDUCTIONS = frozenset("sum prod mean std var min max amin amax median ptp".split())
-_CONSTANTS = frozenset({"numpy.pi", "numpy.e", "numpy.inf", "numpy.nan", "math.pi", "math.e", "math.inf", "math.nan"})
-_SMALL = 1 << 20
 _ROUND_ERRORS = frozenset(
     {"ZeroDivisionError", "FloatingPointError", "IndexError", "OverflowError", "ArithmeticError", "ValueError"}
 )
@@ -862,33 +624,9 @@ def _may_raise(node: ast.AST) -> bool:
     )
 
 
-def _same_or_apart(first: tuple[Place | str, ...], second: tuple[Place | str, ...]) -> bool:
-    """Whether a round that stores to one element and reads another never meets what other rounds stored."""
-    if first == second:
-        return True
-    return any(
-        isinstance(one, str) and isinstance(other, str) and one.isdigit() and other.isdigit() and int(one) != int(other)
-        for one, other in zip(first, second)
-    )
-
-
 def _names(axes: Iterable[Axis]) -> frozenset[str]:
     return frozenset[str]().union(*(axis.names for axis in axes))
 
 
 def _mentions(node: ast.AST, names: frozenset[str]) -> bool:
     return any(isinstance(inner, ast.Name) and inner.id in names for inner in ast.walk(node))
-
-
-def _peeled(node: ast.expr) -> tuple[ast.expr, list[ast.expr]]:
-    """``a[i][j, 0]`` is (a, [i, j, 0]); subscripts with slices stay part of the array."""
-    indices: list[ast.expr] = []
-    while isinstance(node, ast.Subscript):
-        parts = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if any(isinstance(part, (ast.Slice, ast.Starred)) for part in parts):
-            break
-        if any(isinstance(part, ast.Constant) and type(part.value) is not int for part in parts):
-            break
-        indices = parts + indices
-        node = node.value
-    return node, indices

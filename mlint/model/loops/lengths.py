@@ -8,8 +8,7 @@ of an ndarray never changes while a name is bound to it.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mlint.model.kinds import NDARRAY
 from mlint.model.libraries.numpy_ import UFUNCS
@@ -31,8 +30,7 @@ _SAME_SHAPE_METHODS = frozenset("copy astype clip conj conjugate round argsort".
 _SPACED = frozenset({"linspace", "logspace", "geomspace"})
 
 
-@dataclass(frozen=True, slots=True)
-class Length:
+class Length(NamedTuple):
     """A number of elements.
 
     Attributes:
@@ -50,7 +48,7 @@ class Length:
 
     def plus(self, number: int) -> Length:
         """The length with a constant added."""
-        return replace(self, offset=self.offset + number)
+        return self._replace(offset=self.offset + number)
 
 
 class Lengths:

@@ -1,0 +1,6 @@
+"""Loops over array elements, lifted into array expressions.
+
+`counted` sees which loops go over elements, `lengths` how many there are, `dtypes` what arithmetic gives, `memory`
+which arrays may be one, `scalars` what numbers do in a round; `elementwise` puts these together and says what the
+rounds compute, in the terms of `described`.
+"""
