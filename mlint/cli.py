@@ -98,17 +98,38 @@ def _check(arguments: list[str], console: Console) -> int:
 
 
 def _explain(words: list[str], console: Console) -> int:
-    if len(words) != 1 or words[0] in ("-h", "--help"):
-        usage = "mlint explain RULE: print the page of a rule, named by its code or its name"
-        if words and words[0] in ("-h", "--help"):
-            console.result(usage + "\n")
-            return 0
-        raise UsageError(usage)
+    if words and words[0] in ("-h", "--help"):
+        console.result(f"{_EXPLAIN}\n")
+        return 0
+    if not words or (words[0] == "--why") != (len(words) == 2):
+        raise UsageError(_EXPLAIN.partition("\n")[0])
 
-    from mlint.explain import page
     from mlint.registry import load_index
     from mlint.settings import SettingsResolver
+
+    if words[0] == "--why":
+        from mlint.why import why
+
+        path, line = _place(words[1])
+        settings = SettingsResolver().for_path(path)
+        console.result("".join(f"{text}\n" for text in why(path, line, settings, load_index(settings.local_rules))))
+        return 0
+
+    from mlint.explain import page
 
     settings = SettingsResolver().for_path(os.path.join(os.curdir, ""))
     console.result(page(load_index(settings.local_rules), words[0]))
     return 0
+
+
+def _place(text: str) -> tuple[str, int]:
+    path, _, line = text.rpartition(":")
+    if not path or not line.isdigit():
+        raise UsageError(f"{text}: name a file and a line of it, as in train.py:12")
+    return path, int(line)
+
+
+_EXPLAIN = """\
+usage: mlint explain RULE, or mlint explain --why FILE:LINE
+RULE, a code or a name: print the page of a rule; the beginning of codes, a library or ALL: list the rules.
+--why FILE:LINE: tell what the rules about loops and frames say of the code in a line, and why they do not say more."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mlint.model.libraries.numpy_ import UFUNCS
 from mlint.model.loops.elementwise import MATH
+from mlint.model.refusals import REFUSED, note
 from mlint.model.tree import walk
 
 if TYPE_CHECKING:
@@ -71,7 +72,16 @@ SERIES_MEMBERS = frozenset(
 
 
 class NotColumnar(Exception):  # noqa: N818
-    """The expression of a row cannot be said of columns."""
+    """The expression of a row cannot be said of columns.
+
+    Attributes:
+        reason: why, one line, for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        note(REFUSED, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,25 +156,26 @@ class Columns:
             return self.known[node.id]
         if not self._varies(node):
             if any(isinstance(inner, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)) for inner in walk(node)):
-                raise NotColumnar
+                raise NotColumnar("it binds a name or waits in the middle")
             segment = self.model.source.segment(node)
             return Column(segment if "\n" not in segment else ast.unparse(node), _level(node), varies=False)
         method: Callable[[ast.AST], Column] | None = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(node)}` has no form for whole columns")
         return method(node)
 
     def condition(self, node: ast.expr) -> Column:
         """As `lift`, for what decides: it must hold truth values."""
         lifted = self.lift(node)
         if not lifted.truth or not lifted.varies:
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(node)}` is not proven to be a condition of the row")
         return lifted
 
     def choose(self, test: Column, yes: Column, no: Column) -> Column:
         """One of two values for each row."""
         if {_constant(yes.text), _constant(no.text)} == {"str", "number"} or "None" in (yes.text, no.text):
-            raise NotColumnar  # NumPy would turn the numbers into strings
+            # NumPy would turn the numbers into strings.
+            raise NotColumnar("numbers and strings, or None, would share a column")
         return Column(f"{self.spell('numpy.where')}({test.text}, {yes.text}, {no.text})", bare=True)
 
     def spell(self, dotted: str) -> str:
@@ -183,18 +194,18 @@ class Columns:
 
     def _binop(self, node: ast.BinOp) -> Column:
         if type(node.op) not in _BINARY:
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(node)}` has no form for whole columns")
         sign, level = _BINARY[type(node.op)]
         left, right = self.lift(node.left), self.lift(node.right)
         if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str) and sign == "%":
-            raise NotColumnar
+            raise NotColumnar("a format string has no form for whole columns")
         if isinstance(node.op, ast.Pow):
             text = f"{left.within(_ATOM)} ** {right.within(_UNARY)}"
         else:
             text = f"{left.within(level)} {sign} {right.within(level + 1)}"
         truth = sign in "&|" and left.truth and right.truth
         if sign in "&|" and not truth:
-            raise NotColumnar
+            raise NotColumnar("`&` and `|` are not between conditions")
         return Column(text, level, truth=truth, bare=left.bare or right.bare)
 
     def _unaryop(self, node: ast.UnaryOp) -> Column:
@@ -202,7 +213,7 @@ class Columns:
             operand = self.condition(node.operand)
             return Column(f"~{operand.within(_UNARY)}", _UNARY, truth=True, bare=operand.bare)
         if not isinstance(node.op, ast.USub):
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(node)}` has no form for whole columns")
         operand = self.lift(node.operand)
         return Column(f"-{operand.within(_UNARY)}", _UNARY, bare=operand.bare)
 
@@ -214,16 +225,16 @@ class Columns:
                 values = self.lift(right)
                 tested = self.lift(left)
                 if values.varies or not tested.varies or not isinstance(right, (ast.List, ast.Tuple, ast.Set)):
-                    raise NotColumnar
+                    raise NotColumnar(f"`{ast.unparse(right)}` is no list of values")
                 inside = ", ".join(self.model.source.segment(element) for element in right.elts)
                 text = f"{tested.atom}.isin([{inside}])"
                 if tested.bare or any(isinstance(element, ast.Starred) for element in right.elts):
-                    raise NotColumnar
+                    raise NotColumnar(f"`{ast.unparse(right)}` is no list of values")
                 negated = isinstance(op, ast.NotIn)
                 parts.append(Column(f"~{text}" if negated else text, _UNARY if negated else _ATOM, truth=True))
                 continue
             if type(op) not in _COMPARISONS or _is_none(left) or _is_none(right):
-                raise NotColumnar
+                raise NotColumnar("a comparison with None, or by identity, has no form for whole columns")
             first, second = self.lift(left), self.lift(right)
             text = f"{first.within(_BIT_OR)} {_COMPARISONS[type(op)]} {second.within(_BIT_OR)}"
             parts.append(Column(text, _COMPARE, truth=True, bare=first.bare and second.bare))
@@ -242,7 +253,7 @@ class Columns:
 
     def _call(self, node: ast.Call) -> Column:
         if any(isinstance(argument, ast.Starred) for argument in node.args) or node.keywords:
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(node)}` is given more than values")
         dotted = self.model.names.dotted(node.func)
         if dotted is None:
             return self._method(node)
@@ -266,22 +277,22 @@ class Columns:
             return Column(f"{self.spell(MATH[name])}({inside})", truth=MATH[name] in _TESTS, bare=bare)
         if module == "numpy" and name in _UFUNCS_OF_COLUMNS:
             return Column(f"{self.model.source.segment(node.func)}({inside})", truth=dotted in _TESTS, bare=bare)
-        raise NotColumnar
+        raise NotColumnar(f"nothing is known of what `{ast.unparse(node.func)}` does to a column")
 
     def _method(self, node: ast.Call) -> Column:
         if not isinstance(node.func, ast.Attribute):
-            raise NotColumnar
+            raise NotColumnar(f"nothing is known of what `{ast.unparse(node.func)}` does to a column")
         name = node.func.attr
         receiver = self.lift(node.func.value)
         given = [self.lift(argument) for argument in node.args]
         if not receiver.varies or receiver.bare or any(argument.varies for argument in given):
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(node)}` is given other columns, or called on what is no column")
         inside = ", ".join(argument.text for argument in given)
         if name in _STRING_METHODS:
             return Column(f"{receiver.atom}.str.{name}({inside})", truth=name in _BOOLEAN_METHODS)
         if name == "replace" and len(given) == 2:
             return Column(f"{receiver.atom}.str.replace({inside}, regex=False)")
-        raise NotColumnar
+        raise NotColumnar(f"nothing is known of what `.{name}` does to a column")
 
 
 def arms(body: list[ast.stmt]) -> tuple[list[tuple[ast.expr, ast.expr]], ast.expr] | None:

@@ -243,15 +243,15 @@ class _Writer:
             mask = [self.columns.condition(test) for test in node.generators[0].ifs]
             return Rewritten([self.listed(self.columns.lift(node.elt), self.all_of(mask))], self.columns.imports, [])
         if not isinstance(node, ast.For):
-            raise NotColumnar
+            raise NotColumnar("it is neither a loop nor a list")
         model = self.loops.model
         for name in {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}:
             if name in (self.loop.label, self.loop.row) and model.flow.uses_after(name, node):
-                raise NotColumnar
+                raise NotColumnar(f"`{name}` is used after the loop")
         self.replaced = [node]
         lines = list(self.statements(node.body, None))
         if not lines:
-            raise NotColumnar
+            raise NotColumnar("the loop does nothing that columns could do")
         return Rewritten(lines, self.columns.imports, self.replaced)
 
     def statements(self, body: list[ast.stmt], mask: Column | None) -> Iterator[str]:
@@ -287,14 +287,14 @@ class _Writer:
         if isinstance(statement, ast.If):
             if statement.orelse:
                 if mask is not None:
-                    raise NotColumnar
+                    raise NotColumnar("conditions are nested with an `else`")
                 yield self.chosen(statement)
                 return
             test = columns.condition(statement.test)
             combined = self.all_of([*([mask] if mask is not None else []), test])
             yield from self.statements(statement.body, combined)
             return
-        raise NotColumnar
+        raise NotColumnar(f"`{ast.unparse(statement)}` has no form for whole columns")
 
     def all_of(self, masks: list[Column]) -> Column | None:
         if len(masks) < 2:
@@ -309,10 +309,10 @@ class _Writer:
             n for n in walk(node) if isinstance(n, ast.Name) and n.id == target.id and not isinstance(n.ctx, ast.Load)
         ]
         if mask is not None or len(stores) != 1 or self.loops.model.flow.uses_after(target.id, node):
-            raise NotColumnar
+            raise NotColumnar(f"`{target.id}` is bound more than once, under a condition, or used after the loop")
         lifted = self.columns.lift(value)
         if any(isinstance(inner, ast.Call) for inner in walk(value)) and self.count(target.id) > 1:
-            raise NotColumnar
+            raise NotColumnar(f"`{target.id}` would be computed more than once")
         self.columns.known[target.id] = lifted
 
     def count(self, name: str) -> int:
@@ -323,7 +323,7 @@ class _Writer:
     def only_here(self, name: str, uses: int) -> None:
         """Refuse an accumulator that the loop reads elsewhere."""
         if self.count(name) > uses:
-            raise NotColumnar
+            raise NotColumnar(f"`{name}` is read in the loop that changes it")
 
     def best(self, name: str, value: ast.expr, mask: Column | None) -> str | None:
         """``best = max(best, row["a"])``."""
@@ -335,7 +335,7 @@ class _Writer:
         self.only_here(name, 1)
         lifted = self.columns.lift(others[0])
         if not lifted.varies or lifted.bare:
-            raise NotColumnar
+            raise NotColumnar("the value is the same for all rows")
         function = self.loops.model.source.segment(value.func)
         return f"{name} = {function}({name}, {lifted.atom}.{function}())"
 
@@ -345,10 +345,10 @@ class _Writer:
         lifted = self.columns.lift(value)
         if not lifted.varies:
             if mask is None or lifted.text != "1":
-                raise NotColumnar
+                raise NotColumnar("the same is added for all rows")
             return self.begun(target.id, "+=", f"int({mask.atom}.sum())", ("0",))
         if lifted.bare or lifted.truth:
-            raise NotColumnar
+            raise NotColumnar("truth values are added")
         return self.begun(target.id, "+=", f"{self.where(lifted, mask)}.sum(skipna=False)", ("0", "0.0", "0."))
 
     def where(self, lifted: Column, mask: Column | None) -> str:
@@ -362,15 +362,15 @@ class _Writer:
 
     def listed(self, lifted: Column, mask: Column | None) -> str:
         if not lifted.varies or (lifted.bare and mask is not None):
-            raise NotColumnar
+            raise NotColumnar("the same value is collected for all rows")
         return f"{self.where(lifted, mask)}.tolist()"
 
     def appended(self, call: ast.Call, mask: Column | None) -> str:
         func = call.func
         if not (isinstance(func, ast.Attribute) and func.attr == "append" and isinstance(func.value, ast.Name)):
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(call)}` has no form for whole columns")
         if len(call.args) != 1 or call.keywords or not self.loops.model.kinds.is_a(func.value, "list"):
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(func.value)}` is not proven to be a list")
         self.only_here(func.value.id, 1)
         text = self.listed(self.columns.lift(call.args[0]), mask)
         begun = self.begun(func.value.id, "+=", text, ("[]", "list()"))
@@ -393,7 +393,7 @@ class _Writer:
         """The column of the frame that a cell of the current row belongs to."""
         found = None if self.loop.label is None else cell(target, self.loop.label, ast.dump(self.loop.frame))
         if found is None:
-            raise NotColumnar
+            raise NotColumnar(f"`{ast.unparse(target)}` is no cell of the row")
         return found
 
     def store(self, target: ast.expr, lifted: Column, mask: Column | None, statement: ast.stmt) -> str:
@@ -402,7 +402,7 @@ class _Writer:
         frame = source.segment(self.loop.frame)
         self.unread(column, statement)
         if lifted.bare and mask is not None:
-            raise NotColumnar
+            raise NotColumnar("an array without an index would be stored to some rows")
         if mask is not None:
             return f"{frame}.loc[{mask.text}, {column}] = {lifted.text}"
         return f"{frame}[{column}] = {lifted.text}"
@@ -411,7 +411,7 @@ class _Writer:
         """Refuse a column that another statement of the loop reads or stores."""
         frame = self.loops.model.source.segment(self.loop.frame)
         if column in self.stored:
-            raise NotColumnar
+            raise NotColumnar(f"`{column}` is stored twice")
         self.stored.add(column)
         node = self.loop.node
         assert isinstance(node, ast.For)
@@ -419,7 +419,7 @@ class _Writer:
         for inner in walk(node):
             if inner not in inside and self.columns.read(inner) == f"{frame}[{column}]":
                 if not (isinstance(inner, ast.Subscript) and not isinstance(inner.ctx, ast.Load)):
-                    raise NotColumnar
+                    raise NotColumnar(f"`{column}` is read while it is stored")
 
     def chosen(self, statement: ast.If) -> str:
         """``if c: df.loc[i, "y"] = a else: df.loc[i, "y"] = b``."""
@@ -431,11 +431,11 @@ class _Writer:
         source = self.loops.model.source
         while True:
             if len(current) != 1:
-                raise NotColumnar
+                raise NotColumnar("the branches do more than store a value")
             only = current[0]
             branch = only.body if isinstance(only, ast.If) else current
             if len(branch) != 1 or not isinstance(branch[0], ast.Assign) or len(branch[0].targets) != 1:
-                raise NotColumnar
+                raise NotColumnar("the branches do more than store a value")
             target = branch[0].targets[0]
             columns.add(source.segment(self.column(target)))
             values.append(self.columns.lift(branch[0].value))
@@ -444,7 +444,7 @@ class _Writer:
             tests.append(self.columns.condition(only.test))
             current = only.orelse
         if len(columns) != 1 or len(values) != len(tests) + 1:
-            raise NotColumnar
+            raise NotColumnar("the branches store to different columns, or one of them stores nothing")
         chosen = self.columns.choose(tests[0], values[0], values[-1])
         for value in values[1:-1]:
             self.columns.choose(tests[0], value, values[-1])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.finding import Edit, Finding, Fix, Safety
 from mlint.model import numeric
+from mlint.model.refusals import NO_FIX, UNSAFE, note
 from mlint.rule.edits import Edits
 
 if TYPE_CHECKING:
@@ -333,6 +334,14 @@ class Context:
             build: makes the edits, if a replacement of ``statements`` is not all.
         """
         safety = self.without(nest.loop, nest.names.union(names), Safety.SAFE if safe else Safety.UNSAFE)
+        for obstacle in obstacles:
+            note(NO_FIX, obstacle)
+        if text is None:
+            note(NO_FIX, "a comment would be lost, or the rewrite is too long for one line")
+        if safety is None:
+            note(NO_FIX, "a variable of the loop is used after it")
+        elif safe and safety is Safety.UNSAFE:
+            note(UNSAFE, "a variable of the loop may be looked up after it, or an error of a round is handled")
         if text is None or obstacles or safety is None:
             return None
         replaced, new = list(statements) or [nest.loop], text

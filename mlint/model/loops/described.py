@@ -6,6 +6,7 @@ import ast
 from typing import NamedTuple
 
 from mlint.model.loops.lengths import Base
+from mlint.model.refusals import REFUSED, note
 
 
 class NotElementwise(Exception):  # noqa: N818
@@ -18,6 +19,7 @@ class NotElementwise(Exception):  # noqa: N818
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+        note(REFUSED, reason)
 
 
 class Place(NamedTuple):

@@ -20,6 +20,7 @@ from mlint.model.loops.counted import Axis, Nest
 from mlint.model.loops.described import Lifted, NotElementwise, Operand, Place, Scattered, Target, peeled, same_or_apart
 from mlint.model.loops.memory import Memory
 from mlint.model.loops.scalars import CONSTANTS, REDUCTIONS, Scalars
+from mlint.model.refusals import REFUSED, UNSAFE, note
 from mlint.model.tree import children, walk
 
 if TYPE_CHECKING:
@@ -92,13 +93,20 @@ class Elementwise:
         is caught.
         """
         if not self._plausible_loop(loop):
+            note(REFUSED, "a statement of the loop calls what is no arithmetic, or is more than arithmetic")
             return None
         nest = self.model.counted.nest(loop)
-        if nest is None or any(axis.short for axis in nest.axes):
-            return None
-        if self.model.flow.compiled(loop) or self._errors_caught(loop):
-            return None
-        return nest
+        if nest is None:
+            note(REFUSED, "it goes over no range and no proven array, or has more than a few plain statements")
+        elif any(axis.short for axis in nest.axes):
+            note(REFUSED, "it makes a few rounds only")
+        elif self.model.flow.compiled(loop):
+            note(REFUSED, "a compiler runs the function")
+        elif self._errors_caught(loop):
+            note(REFUSED, "an error of a round is caught around it")
+        else:
+            return nest
+        return None
 
     def _plausible_loop(self, loop: ast.For) -> bool:
         """Whether the statements of a loop could be array code: a quick look, before kinds are inferred."""
@@ -249,6 +257,8 @@ class Elementwise:
         for axis in axes:
             if axis.uneven:
                 lifted.obstacles.append("the arrays may have different lengths")
+        for doubt in lifted.doubts:
+            note(UNSAFE, doubt)
         return lifted
 
     def stored(self, lifted: Lifted, target: Target, op: ast.operator | None = None) -> list[str]:
@@ -289,6 +299,8 @@ class Elementwise:
                 doubts.append("`**` of an array and of a number may differ in the last digit")
         if not alike:
             doubts.append("the dtypes are not proven")
+        for doubt in doubts:
+            note(UNSAFE, doubt)
         return doubts
 
     def mentions(self, node: ast.AST, array: ast.expr) -> bool:
