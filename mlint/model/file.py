@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what most files need none of is imported when a rule asks f
     from mlint.model.guards import Guards
     from mlint.model.handles import Handles
     from mlint.model.jax_keys import JaxKeys
+    from mlint.model.late_seeds import LateSeeds
     from mlint.model.loops.counted import Counted
     from mlint.model.loops.lengths import Lengths
     from mlint.model.order import Order
@@ -156,6 +157,13 @@ class FileModel:
         from mlint.model.randomness import Randomness
 
         return Randomness(self)
+
+    @cached_property
+    def late_seeds(self) -> LateSeeds:
+        """Seeds that come after the draws."""
+        from mlint.model.late_seeds import LateSeeds
+
+        return LateSeeds(self)
 
     @cached_property
     def handles(self) -> Handles:

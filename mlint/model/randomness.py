@@ -192,11 +192,11 @@ class Randomness:
         if backward and step:
             use |= Use(trains=True)
         if isinstance(function, ast.Module):
-            use |= Use(seeds=self._seeded_by_imports())
+            use |= Use(seeds=self.imported_seeds())
         self._known[function] = use
         return use
 
-    def _seeded_by_imports(self) -> frozenset[str]:
+    def imported_seeds(self) -> frozenset[str]:
         """What the top level of the first-party modules that the file imports seeds (`import config`)."""
         model = self.model
         found: set[str] = set()
