@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
+    from mlint.model.modes import Birth
     from mlint.model.rowloop import RowLoop, find_row_loop, takes_only_columns
     from mlint.model.training import Action, Round
 
@@ -49,6 +50,7 @@ _LAZY = {
     "loops.counted": "Axis Nest",
     "loops.described": "Lifted NotElementwise Place Scattered Target",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
+    "modes": "Birth",
     "rowloop": "RowLoop find_row_loop takes_only_columns",
     "training": "Action Round",
 }
@@ -97,6 +99,7 @@ __all__ = [
     "TRANSFORMER",
     "Action",
     "Axis",
+    "Birth",
     "Call",
     "Column",
     "Columns",

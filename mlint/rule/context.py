@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.counted import Nest
     from mlint.model.loops.described import Scattered
     from mlint.model.loops.elementwise import Elementwise
+    from mlint.model.modes import Birth
     from mlint.model.names import Names
     from mlint.model.randomness import Randomness
     from mlint.model.reaching import Reaching
@@ -382,6 +383,12 @@ class Context:
         from mlint.model import programs
 
         return programs.sets_up(self.model, function)
+
+    def always_training(self, model: ast.expr) -> Birth | None:
+        """Where a model of PyTorch comes from that computes something else in training mode and is certainly in it."""
+        from mlint.model import modes
+
+        return modes.always_training(self.model, model)
 
     def runs_program(self, function: FunctionNode) -> bool:
         """Whether only the program itself calls a function: the top level of its file, or what sets up the program."""
