@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.modes import Birth
     from mlint.model.rowloop import RowLoop, find_row_loop, takes_only_columns
+    from mlint.model.tapes import Tape
     from mlint.model.training import Action, Round
 
 _LAZY = {
@@ -52,6 +53,7 @@ _LAZY = {
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "modes": "Birth",
     "rowloop": "RowLoop find_row_loop takes_only_columns",
+    "tapes": "Tape",
     "training": "Action Round",
 }
 """Module of the model → what of it rules use: imported when the first rule asks, as most files need none of it."""
@@ -134,6 +136,7 @@ __all__ = [
     "Safety",
     "Scattered",
     "Store",
+    "Tape",
     "Target",
     "Template",
     "Trigger",

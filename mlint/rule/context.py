@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlint.model.reaching import Reaching
     from mlint.model.rowloop import RowLoops
     from mlint.model.splits import Splits
+    from mlint.model.tapes import Tape
     from mlint.model.training import Training
     from mlint.model.tree import FunctionNode, LoopNode, Tree
     from mlint.model.versions import Versions
@@ -389,6 +390,24 @@ class Context:
         from mlint.model import modes
 
         return modes.always_training(self.model, model)
+
+    def tape(self, call: ast.Call) -> Tape | None:
+        """The gradient tape that a call makes, where all that is done with it can be seen."""
+        from mlint.model import tapes
+
+        return tapes.tape_of(self.model, call)
+
+    def tape_is_nested(self, tape: Tape) -> bool:
+        """Whether a tape records another one, or is recorded by one."""
+        from mlint.model import tapes
+
+        return tapes.nested(self.model, tape)
+
+    def tape_misses(self, tape: Tape, source: ast.expr) -> bool:
+        """Whether a tape does not watch what a gradient is asked by."""
+        from mlint.model import tapes
+
+        return tapes.unwatched(self.model, tape, source)
 
     def runs_program(self, function: FunctionNode) -> bool:
         """Whether only the program itself calls a function: the top level of its file, or what sets up the program."""
