@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what most files need none of is imported when a rule asks f
     from mlint.model.rowloop import RowLoops
     from mlint.model.splits import Splits
     from mlint.model.training import Training
+    from mlint.model.worker_seeds import WorkerSeeds
     from mlint.source import Source
 
 _NOT_OWN = frozenset({"source", "module", "project", "_seen"})
@@ -164,6 +165,13 @@ class FileModel:
         from mlint.model.late_seeds import LateSeeds
 
         return LateSeeds(self)
+
+    @cached_property
+    def worker_seeds(self) -> WorkerSeeds:
+        """What the workers of data loaders are seeded with."""
+        from mlint.model.worker_seeds import WorkerSeeds
+
+        return WorkerSeeds(self)
 
     @cached_property
     def handles(self) -> Handles:
