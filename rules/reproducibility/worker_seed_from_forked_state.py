@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mlint.rule import Context, Edit, Example, Finding, Fix, Module, Rule, Safety
 
-_SHOWN = {"numpy": "NumPy's", "random": "Python's", "torch": "PyTorch's", "tensorflow": "TensorFlow's", "cupy": "CuPy's"}
+_SHOWN = {"numpy": "NumPy's", "random": "Python's", "torch": "PyTorch's", "tensorflow": "TensorFlow's"}
 
 GIVEN = (
     "import random\nimport time\n\nimport numpy as np\nimport torch\n"
@@ -169,7 +169,10 @@ class WorkerSeedFromForkedState(Rule):
             ),
         ),
         Example(
-            given="import numpy as np\nimport torch\nimport torch.distributed as dist\nfrom torch.utils.data import DataLoader\n",
+            given=(
+                "import numpy as np\nimport torch\nimport torch.distributed as dist\n"
+                "from torch.utils.data import DataLoader\n"
+            ),
             bad=(
                 "def make(data, seed):\n    def init(worker_id):\n        np.random.seed(seed + dist.get_rank())\n\n"
                 "    return DataLoader(data, num_workers=4, worker_init_fn=init)"
