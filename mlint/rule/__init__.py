@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.modes import Birth
     from mlint.model.rowloop import RowLoop, find_row_loop, takes_only_columns
+    from mlint.model.samples.batch import Batch, Batches
+    from mlint.model.samples.loop import SampleLoop, around
+    from mlint.model.samples.outcome import Kept, Reading, kept, reading
     from mlint.model.tapes import Tape
     from mlint.model.training import Action, Round
 
@@ -54,6 +57,9 @@ _LAZY = {
     "modes": "Birth",
     "rowloop": "RowLoop find_row_loop takes_only_columns",
     "tapes": "Tape",
+    "samples.batch": "Batch Batches",
+    "samples.loop": "SampleLoop around",
+    "samples.outcome": "Kept Reading kept reading",
     "training": "Action Round",
 }
 """Module of the model → what of it rules use: imported when the first rule asks, as most files need none of it."""
@@ -101,6 +107,8 @@ __all__ = [
     "TRANSFORMER",
     "Action",
     "Axis",
+    "Batch",
+    "Batches",
     "Birth",
     "Call",
     "Column",
@@ -112,6 +120,7 @@ __all__ = [
     "Fix",
     "FunctionNode",
     "Import",
+    "Kept",
     "Kind",
     "Lifted",
     "Location",
@@ -129,11 +138,13 @@ __all__ = [
     "Place",
     "Protocol",
     "Read",
+    "Reading",
     "Reference",
     "Round",
     "RowLoop",
     "Rule",
     "Safety",
+    "SampleLoop",
     "Scattered",
     "Store",
     "Tape",
@@ -142,9 +153,12 @@ __all__ = [
     "Trigger",
     "Use",
     "arms",
+    "around",
     "column_name",
     "find_row_loop",
+    "kept",
     "reader",
+    "reading",
     "takes_only_columns",
     "walk",
     "walk_scope",
