@@ -93,6 +93,8 @@ def build_parser() -> _Parser:
     _switch(group, "--unsafe-fixes", "also apply (with --fix) and show the fixes that may change behaviour")
     _switch(group, "--fix-only", "fix, and do not report what remains; exit 0")
     _switch(group, "--show-fixes", "list what was fixed")
+    text = "write rewrites of loops only after both versions gave the same results on generated inputs"
+    group.add_argument("--validate", action="store_true", help=text)
     group.add_argument("--diff", action="store_true", help="write nothing, print what --fix would change")
 
     group = parser.add_argument_group("rules (codes, beginnings of codes, names, libraries, or ALL; comma-separated)")

@@ -167,6 +167,7 @@ class Check:
             color=self._options.output_file is None and self._colored(self._console.output),
             edits=self._settings.output_format in _NEED_EDITS and not self._options.statistics,
             timing=self._options.timing,
+            validate=self._options.validate,
         )
 
     def _files(self, tell: Callable[[str], None] | None = None) -> list[tuple[str, bool]]:
@@ -484,6 +485,8 @@ class Check:
             for problem in outcome.problems:
                 self._fail(str(problem))
                 self._console.detail(problem.details)
+            for note in outcome.notes:
+                self._console.warn(note)
 
     def _fail(self, text: str) -> None:
         self._failed = True

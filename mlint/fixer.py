@@ -13,6 +13,7 @@ from mlint.source import Source, SourceError
 MAX_PASSES = 10
 
 Check = Callable[[Source], list[Finding]]
+Validate = Callable[[Source, Source, Finding], "str | None"]
 _Key = tuple[str, str, int]
 
 
@@ -25,12 +26,14 @@ class FixOutcome:
         applied: the findings that were fixed, in the order of the passes and of the text.
         remaining: the findings of the file as it is now.
         failures: one line for each fix that was not applied because it would have done harm, with its rule and place.
+        unvalidated: likewise for each that was not applied because it was not validated.
     """
 
     source: Source
     applied: list[Finding] = field(default_factory=list)
     remaining: list[Finding] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    unvalidated: list[str] = field(default_factory=list)
 
 
 def materialise(finding: Finding) -> Finding:
@@ -51,7 +54,9 @@ def materialise(finding: Finding) -> Finding:
     return finding._replace(fix=built)
 
 
-def fix_source(source: Source, check: Check, allowed: Callable[[Finding], bool]) -> FixOutcome:
+def fix_source(
+    source: Source, check: Check, allowed: Callable[[Finding], bool], validate: Validate | None = None
+) -> FixOutcome:
     """Fix the findings of a file until none is left that can be fixed, in at most ten passes.
 
     A pass applies the fixes whose edits neither overlap nor touch, in the order of the text; the others wait for the
@@ -64,15 +69,16 @@ def fix_source(source: Source, check: Check, allowed: Callable[[Finding], bool])
         check: finds what is wrong with a source.
         allowed: whether the fix of a finding may be applied; asked again once the fix is built, since building it may
             downgrade it. Suggestions are never applied.
+        validate: says of the source, the source with one fix, and its finding why the fix is not to be applied.
     """
     failures: list[str] = []
     banned: set[str] = set()
     while True:
-        attempt = _Attempt(source, check, allowed, banned)
+        attempt = _Attempt(source, check, allowed, banned, validate)
         codes = attempt.run()
         failures += [failure for failure in attempt.failures if failure not in failures]
         if not codes:
-            return FixOutcome(attempt.source, attempt.applied, attempt.remaining, failures)
+            return FixOutcome(attempt.source, attempt.applied, attempt.remaining, failures, attempt.unvalidated)
         failures.append(
             f"{source.path}: the fixes of {', '.join(sorted(codes))} do not come to an end and were left out;"
             " please report this"
@@ -97,11 +103,20 @@ class _Candidate:
 class _Attempt:
     """One run of the loop with some rules left out."""
 
-    def __init__(self, source: Source, check: Check, allowed: Callable[[Finding], bool], banned: set[str]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        check: Check,
+        allowed: Callable[[Finding], bool],
+        banned: set[str],
+        validate: Validate | None,
+    ) -> None:
         self.source = source
         self.check = check
         self.allowed = allowed
         self.banned = banned
+        self.validate = validate
+        self.unvalidated: list[str] = []
         self.failed: set[_Key] = set()
         self.failures: list[str] = []
         self.tree: tuple[Source, ast.Module] | None = None
@@ -152,12 +167,17 @@ class _Attempt:
                 continue
             edits = tuple(sorted(built.fix.edits, key=lambda edit: (edit.start, edit.end)))
             try:
-                changed = self.source.apply(edits).text
+                changed = self.source.apply(edits)
             except ValueError:
                 self._fail(finding, key, "the edits of its fix overlap")
                 continue
-            if changed == self.source.text:
+            if changed.text == self.source.text:
                 self._fail(finding, key, "its fix changes nothing")
+                continue
+            doubt = None if self.validate is None else self.validate(self.source, changed, built)
+            if doubt is not None:
+                self.failed.add(key)
+                self.unvalidated.append(f"{_place(finding)}: not fixed, {doubt}")
                 continue
             found.append(_Candidate(built, edits, key, _moved(self.source, edits)))
         found.sort(key=lambda candidate: candidate.order)
@@ -264,8 +284,11 @@ class _Attempt:
 
     def _fail(self, finding: Finding, key: _Key, reason: str) -> None:
         self.failed.add(key)
-        place = f"{finding.path}:{finding.start.line}:{finding.start.column}"
-        self.failures.append(f"{place}: {finding.code} {finding.name}: {reason}")
+        self.failures.append(f"{_place(finding)}: {reason}")
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.path}:{finding.start.line}:{finding.start.column}: {finding.code} {finding.name}"
 
 
 class _Shift:

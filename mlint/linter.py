@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlint.settings import Settings
     from mlint.source import Source
 
+_REWRITES_OF_LOOPS = "ML1"
 ISSUES = "https://github.com/mlint/mlint/issues"
 
 
@@ -52,9 +53,10 @@ class Task:
         edits: Build the fixes of what is reported, because the report shows their edits.
         timing: Measure what each rule costs.
         digest: Return the fingerprint of what was read, for the cache.
+        validate: Write the rewrite of a loop only after both versions have been executed and compared.
     """
 
-    __slots__ = ("color", "diff", "digest", "edits", "fix", "timing")
+    __slots__ = ("color", "diff", "digest", "edits", "fix", "timing", "validate")
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Task:
         edits: bool = False,
         timing: bool = False,
         digest: bool = False,
+        validate: bool = False,
     ) -> None:
         self.fix = fix
         self.diff = diff
@@ -72,6 +75,7 @@ class Task:
         self.edits = edits
         self.timing = timing
         self.digest = digest
+        self.validate = validate
 
 
 class Outcome:
@@ -87,10 +91,12 @@ class Outcome:
         timings: seconds by rule.
         dependencies: other files whose content mattered.
         digest: the fingerprint of what was read.
+        notes: lines about what was not done, for the user to know.
     """
 
     __slots__ = (
-        "applied", "dependencies", "diff", "digest", "findings", "fixed", "path", "problems", "status", "timings",
+        "applied", "dependencies", "diff", "digest", "findings", "fixed", "notes", "path", "problems", "status",
+        "timings",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +112,7 @@ class Outcome:
         self.timings: dict[str, float] = {}
         self.dependencies: tuple[str, ...] = ()
         self.digest = ""
+        self.notes: list[str] = []
 
 
 class Job:
@@ -208,7 +215,9 @@ class Linter:
         if task.fix and any(self.allows(finding, group) for finding in findings):
             from mlint.fixer import fix_source
 
-            fixed = fix_source(source, check, lambda finding: self.allows(finding, group))
+            validate = _validated if task.validate else None
+            fixed = fix_source(source, check, lambda finding: self.allows(finding, group), validate)
+            outcome.notes = list(fixed.unvalidated)
             for failure in fixed.failures:
                 problems[(None, failure)] = Problem(outcome.path, failure)
             outcome.applied = [stripped(finding) for finding in fixed.applied]
@@ -341,6 +350,15 @@ def may_apply(finding: Finding, unsafe: bool) -> bool:
     """Say whether the fix of ``finding`` may be applied by a user who does or does not allow unsafe ones."""
     fix = finding.fix
     return fix is not None and (fix.safety is Safety.SAFE or (unsafe and fix.safety is Safety.UNSAFE))
+
+
+def _validated(old: Source, new: Source, finding: Finding) -> str | None:
+    """Say why a rewrite of a loop is not to be applied."""
+    if not finding.code.startswith(_REWRITES_OF_LOOPS) or finding.fix is None:
+        return None
+    from mlint.validation import validated
+
+    return validated(old, new, exact=finding.fix.safety is Safety.SAFE)
 
 
 def stripped(finding: Finding) -> Finding:

@@ -8,6 +8,8 @@ from mlint.rule import Context, Example, Finding, Lifted, Nest, Node, NotElement
 
 ARRAYS = "import numpy as np\na = np.random.normal(size=50)\nk = np.random.randint(0, 9, size=50)\nout = np.zeros(50)\n"
 
+_NEVER_NEGATIVE = frozenset({"numpy.abs", "numpy.absolute", "numpy.fabs", "numpy.exp", "numpy.square"})
+
 
 class _Running(NamedTuple):
     nest: Nest
@@ -30,8 +32,9 @@ class CumulativeLoop(Rule):
 
     ## Fix safety
     Safe for float64 and int64 and a sum that starts at 0 (a product at 1): NumPy accumulates one element after the
-    other, so the results are the same bits, but that a leading -0.0 stays -0.0 where `0 + -0.0` is 0.0. Unsafe for
-    other dtypes and starts, and where dimensions or the absence of shared memory are not proven.
+    other, so the results are the same bits. Unsafe where the first elements of a sum of floats may be -0.0, which stays
+    -0.0 while `0 + -0.0` is 0.0; for other dtypes and starts; and where dimensions or the absence of shared memory are
+    not proven.
 
     ## References
     - NumPy documentation, `numpy.cumsum`.
@@ -48,7 +51,8 @@ class CumulativeLoop(Rule):
             bad="s = 0\nfor i in range(len(a)):\n    s += a[i]\n    out[i] = s",
             good="s = 0\nout[:] = np.cumsum(a)",
             equal="out",
-            safety="safe",
+            safety="unsafe",
+            note="where a begins with -0.0, so does its cumsum; the loop's sums begin with 0.0",
         ),
         Example(
             given=ARRAYS,
@@ -130,6 +134,8 @@ class CumulativeLoop(Rule):
         new = None if text is None else f"{found.place} = {spelled}({text})"
         doubts = [*found.doubts]
         neutral = 1 if found.op == "*" else 0
+        if found.names and found.op == "+" and value.dtype != "int64" and not self._never_negative(value.node, ctx):
+            doubts.append("a sum that starts at zero has no leading -0.0")
         if type(found.start) is not int:
             doubts += [] if value.dtype == "float64" else ["the total starts at a number of another kind"]
         if found.start != neutral and new is not None:
@@ -146,6 +152,10 @@ class CumulativeLoop(Rule):
             f"use `{new}`" if new is not None else f"use `{spelled}`",
             fix,
         )
+
+    def _never_negative(self, node: ast.expr, ctx: Context) -> bool:
+        """Whether an element cannot be -0.0."""
+        return isinstance(node, ast.Call) and ctx.dotted(node.func) in _NEVER_NEGATIVE
 
     def _total(self, nest: Nest, ctx: Context) -> _Running | None:
         """`s += a[i]; out[i] = s`."""

@@ -1,0 +1,263 @@
+"""What the names are that a piece of code reads from outside: for making up values that they could have."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mlint.model import numeric
+from mlint.model.kinds import DATAFRAME, NDARRAY, SERIES, TENSOR
+from mlint.model.kinds.value import NUMBERS, join
+from mlint.model.loops.described import peeled
+from mlint.model.loops.memory import Memory
+from mlint.validation.purity import NotExecuted
+
+if TYPE_CHECKING:
+    from mlint.model.file import FileModel
+    from mlint.model.kinds import Kind
+    from mlint.model.loops.lengths import Length
+    from mlint.model.names import Binding
+    from mlint.source import Source
+    from mlint.validation.trial import Case
+
+_EXECUTED = frozenset({"numpy", "math", "pandas", "torch", "scipy"})
+_ARRAYS = {NDARRAY: "ndarray", TENSOR: "tensor", SERIES: "series"}
+
+
+def imports(before: Sequence[ast.stmt], after: Sequence[ast.stmt], old: Source, new: Source) -> dict[str, str]:
+    """Name → the import statement that binds it, for the names in two versions of some code."""
+    used = {node.id for part in (*before, *after) for node in ast.walk(part) if isinstance(node, ast.Name)}
+    found: dict[str, str] = {}
+    for source in (old, new):
+        for node in ast.walk(source.parse()):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    bound = alias.asname or alias.name.partition(".")[0]
+                    if bound in used and alias.name.partition(".")[0] in _EXECUTED:
+                        found.setdefault(bound, ast.unparse(ast.Import([alias])))
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    if (alias.asname or alias.name) in used and node.module.partition(".")[0] in _EXECUTED:
+                        statement = ast.ImportFrom(node.module, [alias], 0)
+                        found.setdefault(alias.asname or alias.name, ast.unparse(statement))
+    return found
+
+
+def described(
+    statements: Sequence[ast.stmt], functions: Sequence[ast.FunctionDef], model: FileModel, names: Iterable[str]
+) -> dict[str, Case]:
+    """What each of some names is where some statements begin; names that these bind themselves are left out.
+
+    Args:
+        statements: the code.
+        functions: the functions that it hands to others.
+        model: the file.
+        names: the names.
+
+    Raises:
+        NotExecuted: no values can be made up for a name.
+    """
+    inside = {node for statement in statements for node in ast.walk(statement)}
+    reads = [node for node in inside if isinstance(node, ast.Name)]
+    reads.sort(key=lambda node: (node.lineno, node.col_offset))
+    inside.update(node for function in functions for node in ast.walk(function))
+    describer = _Describer(model, inside)
+    found: dict[str, Case] = {}
+    for name in sorted(names):
+        if hasattr(builtins, name):
+            continue
+        first = next((node for node in reads if node.id == name and describer.comes_from_outside(node)), None)
+        if first is not None:
+            found[name] = describer.case(first)
+    return found
+
+
+class _Describer:
+    def __init__(self, model: FileModel, inside: set[ast.AST]) -> None:
+        self.model = model
+        self.inside = inside
+        self.memory = Memory(model)
+
+    def comes_from_outside(self, node: ast.Name) -> bool:
+        """Whether a name is read here with a value that it may have had before the code begins."""
+        bindings = self._before(node)
+        if isinstance(node.ctx, ast.Load):
+            return not bindings or any(binding.node not in self.inside for binding in bindings)
+        return any(binding.node not in self.inside for binding in bindings)
+
+    def _before(self, node: ast.Name) -> Sequence[Binding]:
+        """What may have given a name the value that it has here; for a name that is only set here, nothing."""
+        if isinstance(node.ctx, ast.Load):
+            return self.model.reaching.of(node) or ()
+        if not isinstance(self.model.tree.parent(node), ast.AugAssign):
+            return ()
+        found = self.model.names.lookup(node)
+        before = [] if found is None else [b for b in found[1] if getattr(b.node, "lineno", 0) < node.lineno]
+        return () if any(b.node in self.inside and b.how != "augment" for b in before) else before
+
+    def case(self, node: ast.Name) -> Case:
+        if self.model.kinds.is_self(node):
+            attributes: dict[str, Case] = {}
+            for inner in self.inside:
+                if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == node.id:
+                    attributes.setdefault(inner.attr, self._of(inner))
+            return {"kind": "object", "attributes": attributes}
+        return self._of(node)
+
+    def _of(self, node: ast.expr) -> Case:
+        kind = self.model.kinds.of(node)
+        if isinstance(node, ast.Name):
+            before = [binding for binding in self._before(node) if binding.node not in self.inside]
+            value = before[0].value if len(before) == 1 and before[0].how == "assign" and not before[0].path else None
+            if value is not None and _is_literal(value):
+                return {"kind": "literal", "value": ast.unparse(value)}
+            rebound = not isinstance(node.ctx, ast.Load) or len(before) < len(self._before(node))
+            if rebound and value is not None and not isinstance(value, ast.Name):
+                return self._described(value, self.model.kinds.of(value), node)
+            if rebound:
+                kind = join([self.model.kinds.binding(binding) for binding in before])
+        return self._described(node, kind, node)
+
+    def _described(self, node: ast.expr, kind: Kind, name: ast.expr) -> Case:
+        """What a value is.
+
+        Args:
+            node: an expression of it.
+            kind: its kind.
+            name: how the code calls it.
+        """
+        if kind.is_a(DATAFRAME) or (not kind.known and self._is_frame(name)):
+            return {"kind": "frame", "columns": self._columns()}
+        for family, word in _ARRAYS.items():
+            if kind.is_a(family):
+                ndim = self._dimensions(node, kind)
+                dims = [self._length(self.model.lengths.axis(node, axis)) for axis in range(ndim)]
+                return {
+                    "kind": word,
+                    "dims": dims,
+                    "dtype": kind.dtype,
+                    "fresh": self.memory.fresh(node),
+                    "index": self._counts(name),
+                    "floating": numeric.is_floating(self.model, node),
+                    "whole": numeric.is_whole(self.model, node),
+                }
+        if kind.name in NUMBERS:
+            length = self._length(self.model.lengths.of(node)) if kind.name == "int" else None
+            return {"kind": kind.name, "length": length}
+        if kind.name in ("str", "list", "dict"):
+            return {"kind": kind.name, "empty": self._is_filled(name)}
+        if kind.known:
+            raise NotExecuted(f"no values can be made up for `{ast.unparse(node)}`")
+        if self._counts(name):
+            return {"kind": "int", "length": self._length(self.model.lengths.of(node))}
+        return {"kind": "float"}
+
+    def _length(self, length: Length | None) -> list[object] | None:
+        if length is None:
+            return None
+        base = length.base
+        shown = None if base is None else "/".join(ast.dump(p) if isinstance(p, ast.AST) else repr(p) for p in base)
+        return [shown, length.offset]
+
+    def _dimensions(self, node: ast.expr, kind: Kind) -> int:
+        known = self.model.lengths.dimensions(node)
+        if known is None:
+            known = kind.ndim
+        if known is not None:
+            return known
+        text = ast.dump(node)
+        indices = [
+            len(peeled(inner)[1])
+            for inner in self.inside
+            if isinstance(inner, ast.Subscript) and ast.dump(peeled(inner)[0]) == text
+        ]
+        return max(indices, default=1) or 1
+
+    def _columns(self) -> dict[str, str]:
+        """All texts by which something is picked, the columns among them, and whether they hold texts or numbers."""
+        found = dict.fromkeys(self._picked(), "number")
+        for node in self.inside:
+            if isinstance(node, ast.Attribute) and node.attr in _OF_TEXTS:
+                parts: list[ast.expr] = [node.value]
+            elif isinstance(node, ast.Compare):
+                parts = [node.left, *node.comparators]
+            elif isinstance(node, ast.BinOp):
+                parts = [node.left, node.right]
+            else:
+                continue
+            names = [_column(part) for part in parts]
+            texts = any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts)
+            for name in names:
+                if name in found and (texts or isinstance(node, ast.Attribute)):
+                    found[name] = "text"
+        return found
+
+    def _picked(self) -> list[str]:
+        found: dict[str, None] = {}
+        for node in sorted(self.inside, key=lambda n: (getattr(n, "lineno", 0), getattr(n, "col_offset", 0))):
+            if isinstance(node, ast.Subscript):
+                for part in ast.walk(node.slice):
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                        found[part.value] = None
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and self._is_row(node.value):
+                if not self._is_called(node):
+                    found[node.attr] = None
+        return list(found)
+
+    def _is_row(self, node: ast.Name) -> bool:
+        kind = self.model.kinds.of(node)
+        return kind.is_a(SERIES) or (not kind.known and self.model.names.dotted(node) is None)
+
+    def _is_called(self, node: ast.Attribute) -> bool:
+        around = self.model.tree.parent(node)
+        return isinstance(around, ast.Call) and around.func is node
+
+    def _is_frame(self, node: ast.expr) -> bool:
+        """Whether the code goes through the rows of something."""
+        name = ast.dump(node)
+        return any(
+            isinstance(inner, ast.Attribute) and inner.attr in _OF_ROWS and ast.dump(inner.value) == name
+            for inner in self.inside
+        )
+
+    def _is_filled(self, node: ast.expr) -> bool:
+        """Whether the code appends to a list, which then begins empty as often as not."""
+        name = ast.dump(node)
+        return any(
+            isinstance(inner, ast.Attribute) and inner.attr == "append" and ast.dump(inner.value) == name
+            for inner in self.inside
+        )
+
+    def _counts(self, node: ast.expr) -> bool:
+        """Whether something is used as a number of rounds or as an index."""
+        name = ast.dump(node)
+        for inner in self.inside:
+            within: ast.AST | None = None
+            if isinstance(inner, ast.Call) and self.model.names.dotted(inner.func) == "range":
+                within = ast.Tuple(inner.args, ast.Load())
+            elif isinstance(inner, ast.Subscript):
+                within = inner.slice
+            if within is not None and any(ast.dump(part) == name for part in ast.walk(within)):
+                return True
+        return False
+
+
+_OF_ROWS = frozenset({"iterrows", "itertuples", "apply", "iloc", "loc"})
+_OF_TEXTS = frozenset("lower upper strip lstrip rstrip title capitalize startswith endswith replace split".split())
+
+
+def _column(node: ast.expr) -> str:
+    """The column in ``row["a"]`` or ``row.a``."""
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _is_literal(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        node = node.operand
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return all(_is_literal(part) for part in node.elts)
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Dict) and not node.keys)
