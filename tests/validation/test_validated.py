@@ -102,7 +102,8 @@ def test_the_command_line(tmp_path: Path) -> None:
         "    return out, b\n"
     )
     (tmp_path / "a.py").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "mlint", "--isolated", "--no-cache", "--fix", "--unsafe-fixes", "--select", "ML101"]
+    mlint = [sys.executable, "-m", "mlint", "--isolated", "--no-cache"]
+    command = [*mlint, "--fix", "--unsafe-fixes", "--select", "ML101"]
     done = subprocess.run([*command, "--validate", "a.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     fixed = (tmp_path / "a.py").read_text(encoding="utf-8")
     assert "b[:] = a ** 2" in fixed
