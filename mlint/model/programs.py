@@ -46,3 +46,23 @@ def runs_program(model: FileModel, function: FunctionNode, depth: int = 0) -> bo
         if outer is None or (outer is not function and depth < _DEEPEST and sets_up(model, outer, depth + 1)):
             return True
     return False
+
+
+def mentioned(model: FileModel, *words: str) -> bool:
+    """Whether one of some words stands in the file, or in a first-party module that it imports anywhere."""
+    if any(word in model.source.text for word in words):
+        return True
+    if model.project is None:
+        return False
+    seen: set[str] = set()
+    for binding in model.names.imports():
+        if binding.imported is None:
+            continue
+        for name in (binding.imported, binding.imported.rpartition(".")[0]):
+            path = model.project.locate(name, model.source.path) if name.strip(".") else None
+            if path is not None and path not in seen:
+                seen.add(path)
+                model.project.leads_to(model.source.path, path)
+                if any(model.project.mentions(path, word) for word in words):
+                    return True
+    return False

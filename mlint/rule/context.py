@@ -391,6 +391,12 @@ class Context:
 
         return modes.always_training(self.model, model)
 
+    def mentioned(self, *words: str) -> bool:
+        """Whether one of some words stands in the file, or in a first-party module that it imports."""
+        from mlint.model import programs
+
+        return programs.mentioned(self.model, *words)
+
     def tape(self, call: ast.Call) -> Tape | None:
         """The gradient tape that a call makes, where all that is done with it can be seen."""
         from mlint.model import tapes
