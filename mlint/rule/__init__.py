@@ -39,6 +39,7 @@ from mlint.rule.triggers import Call, Import, Method, Module, Node, Read, Refere
 if TYPE_CHECKING:
     from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
     from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
+    from mlint.model.loops.contraction import Contraction, Factor
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.modes import Birth
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "columns": "Column Columns NotColumnar arms column_name reader",
+    "loops.contraction": "Contraction Factor",
     "loops.counted": "Axis Nest",
     "loops.described": "Lifted NotElementwise Place Scattered Target",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
@@ -114,8 +116,10 @@ __all__ = [
     "Column",
     "Columns",
     "Context",
+    "Contraction",
     "Edit",
     "Example",
+    "Factor",
     "Finding",
     "Fix",
     "FunctionNode",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlint.model.flow import Flow
     from mlint.model.handles import Handles
     from mlint.model.kinds import Kinds
+    from mlint.model.loops.contraction import Contractions
     from mlint.model.loops.counted import Nest
     from mlint.model.loops.described import Scattered
     from mlint.model.loops.elementwise import Elementwise
@@ -119,6 +120,13 @@ class Context:
         from mlint.model.loops.elementwise import Elementwise
 
         return Elementwise(self.model, scalars_as_arrays=self.targets("numpy", ">=2"))
+
+    @cached_property
+    def contractions(self) -> Contractions:
+        """Loops as matrix products."""
+        from mlint.model.loops.contraction import Contractions
+
+        return Contractions(self.elementwise)
 
     @property
     def training(self) -> Training:

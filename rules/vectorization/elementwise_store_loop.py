@@ -65,9 +65,10 @@ class ElementwiseStoreLoop(Rule):
     - NEP 50, "Promotion rules for Python scalars".
 
     ## Known limits
-    Loops over slices are reported without a fix: a counter that is a tensor promotes dtypes, which a number does not.
-    Loops of at most eight literal rounds are left alone. A loop that would raise an IndexError in the middle may raise
-    a ValueError at once, or none, as an array expression.
+    Loops that add up products into a matrix (`C[i, j] += A[i, k] * B[k, j]`) belong to matmul-loop-nest, outer products
+    to outer-product-loop. Loops over slices are reported without a fix: a counter that is a tensor promotes dtypes,
+    which a number does not. Loops of at most eight literal rounds are left alone. A loop that would raise an IndexError
+    in the middle may raise a ValueError at once, or none, as an array expression.
     """
 
     code, name = "ML101", "elementwise-store-loop"
@@ -432,6 +433,8 @@ class ElementwiseStoreLoop(Rule):
             return
         outer = ctx.model.counted.outer(node)
         if outer is not None and self._read(outer, ctx) is not None:
+            return
+        if ctx.contractions.around(node) is not None:  # that is for matmul-loop-nest to say
             return
         value = ctx.substituted(found.value.node, found.value.replacements)
         operator = "=" if isinstance(found.statement, ast.Assign) else f"{_OPERATORS[type(found.statement.op)]}="

@@ -24,6 +24,9 @@ class SumReductionLoop(Rule):
     the additions (about 1e-15 relative in float64), where dimensions or dtypes are not proven, and where there may be
     no elements: the total is then a NumPy zero, and no longer the Python int that it started at.
 
+    ## Known limits
+    A total that is stored into a matrix or a vector of products (`C[i, j] = s`) belongs to matmul-loop-nest.
+
     ## References
     - N. J. Higham, "The accuracy of floating point summation", SIAM Journal on Scientific Computing 14(4), 1993.
     - NumPy documentation, `numpy.sum`, notes on pairwise summation.
@@ -189,6 +192,8 @@ class SumReductionLoop(Rule):
             return
         outer = ctx.model.counted.outer(node)
         if outer is not None and self._read(outer, ctx) is not None:
+            return
+        if ctx.contractions.around(node) is not None:  # that is for matmul-loop-nest to say
             return
         nest, statement, name, op, start, lifted = found
         value = ctx.substituted(lifted.node, lifted.replacements)

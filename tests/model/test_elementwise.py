@@ -68,6 +68,14 @@ def test_lengths_that_may_differ(code: str) -> None:
     assert first is None or first != second
 
 
+def test_what_range_was_given_is_no_shape() -> None:
+    model = read("def f(n, m):\n    x = np.zeros(n)\n    y = np.zeros(m)\n    for i in range(n):\n        x[i] = y[i]")
+    loop = next(node for node in ast.walk(model.module) if isinstance(node, ast.For))
+    arrays = {node.id: node for node in ast.walk(loop) if isinstance(node, ast.Name)}
+    assert model.lengths.dimensions(arrays["x"]) == 1
+    assert model.lengths.dimensions(arrays["y"]) is None
+
+
 def test_the_same_length() -> None:
     model = read("def f(x):\n    n = len(x)\n    y = np.empty_like(x)\n    return n, y.shape[0]")
     returned = next(node for node in ast.walk(model.module) if isinstance(node, ast.Return)).value

@@ -82,6 +82,8 @@ class Elementwise:
                 stack += part.args
             elif isinstance(part, _ARITHMETIC):
                 stack += children(part)
+            elif isinstance(part, (ast.GeneratorExp, ast.ListComp)):
+                stack.append(part.elt)
             elif not isinstance(part, (ast.Name, ast.Constant, ast.Attribute)):
                 return False
         return True
@@ -168,7 +170,7 @@ class Elementwise:
         kind = self.model.kinds.of(root)
         if not kind.is_a(NDARRAY) or kind.dtype == "object":
             raise NotElementwise("what it stores to is not proven to be an array")
-        pattern = tuple(self._index(index, axes) for index in indices)
+        pattern = tuple(self.position(index, axes) for index in indices)
         places = [part.axis for part in pattern if isinstance(part, Place)]
         if places != list(range(len(axes))):
             raise NotElementwise("a round does not store to an element of its own")
@@ -177,7 +179,7 @@ class Elementwise:
         if rest is not None and rest < 0:
             raise NotElementwise("the array has fewer dimensions")
         doubts: list[str] = []
-        slices = self._slices(root, pattern, axes, doubts)
+        slices = self.slices(root, pattern, axes, doubts)
         text = f"{self.model.source.segment(root)}[{', '.join(slices)}]"
         key = self.model.lengths.identity(root)
         return Target(node, root, key, pattern, text, kind.dtype, rest, self.memory.fresh(root), tuple(doubts))
@@ -201,7 +203,7 @@ class Elementwise:
         indirect: list[Lifted] = []
         for index in indices:
             if not _mentions(index, names):
-                part = self._index(index, axes)
+                part = self.position(index, axes)
                 assert isinstance(part, str)
                 parts.append(part)
             elif self._is_place(index, axes):
@@ -454,7 +456,7 @@ class Elementwise:
             raise NotElementwise(f"`{ast.unparse(root)}` is not proven to be an array")
         if gather and len(indices) == 1 and not self._is_place(indices[0], axes):
             return self._gathered(node, root, indices[0], axes, lifted)
-        pattern = tuple(self._index(index, axes) for index in indices)
+        pattern = tuple(self.position(index, axes) for index in indices)
         places = [part.axis for part in pattern if isinstance(part, Place)]
         if len(set(places)) != len(places):
             raise NotElementwise("a diagonal is no slice")
@@ -488,7 +490,7 @@ class Elementwise:
         if rest != 0 and len(axes) > 1:
             raise NotElementwise("the number of dimensions is not proven")
         places = [part.axis for part in pattern if isinstance(part, Place)]
-        slices = self._slices(root, pattern, axes, lifted.doubts)
+        slices = self.slices(root, pattern, axes, lifted.doubts)
         text = self.model.source.segment(root)
         if not isinstance(root, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
             text = f"({text})"
@@ -512,9 +514,10 @@ class Elementwise:
         lifted.replacements[node] = text
         return self.model.kinds.of(root).dtype
 
-    def _slices(
+    def slices(
         self, root: ast.expr, pattern: tuple[Place | str, ...], axes: tuple[Axis, ...], doubts: list[str]
     ) -> list[str]:
+        """The slices of an array that the rounds together go through, one for each index of a pattern."""
         slices: list[str] = []
         for position, part in enumerate(pattern):
             if isinstance(part, Place):
@@ -552,11 +555,11 @@ class Elementwise:
 
     def _is_place(self, index: ast.expr, axes: tuple[Axis, ...]) -> bool:
         try:
-            return isinstance(self._index(index, axes), Place)
+            return isinstance(self.position(index, axes), Place)
         except NotElementwise:
             return False
 
-    def _index(self, index: ast.expr, axes: tuple[Axis, ...]) -> Place | str:
+    def position(self, index: ast.expr, axes: tuple[Axis, ...]) -> Place | str:
         """A dimension of a subscript: a counter and a constant, or an index that is the same in all rounds."""
         names = _names(axes)
         if not _mentions(index, names):

@@ -252,10 +252,28 @@ class Lengths:
         binding = self.binding(node)
         if binding is None:
             return None
+        if binding.how == "assign" and not binding.path and self._made_of_counted(binding.value, node):
+            return 1
         for name, count in self._unpackings(self.model.tree.scope(node)).get(node.id, ()):
             if self.binding(name) is binding:
                 return count
         return None
+
+    def _made_of_counted(self, value: ast.expr | None, mention: ast.Name) -> bool:
+        """Whether an array is ``np.zeros(n)``, mentioned in a loop over ``range(n)``: n is then no tuple."""
+        if not isinstance(value, ast.Call) or not value.args or not isinstance(value.args[0], ast.Name):
+            return False
+        dotted = self.model.names.dotted(value.func) or ""
+        if not dotted.startswith("numpy.") or dotted.removeprefix("numpy.") not in _SHAPED:
+            return False
+        size = self.identity(value.args[0])
+        return size is not None and any(
+            isinstance(loop, ast.For)
+            and isinstance(loop.iter, ast.Call)
+            and self.model.names.dotted(loop.iter.func) == "range"
+            and any(isinstance(given, ast.Name) and self.identity(given) == size for given in loop.iter.args)
+            for loop in self.model.tree.ancestors(mention)
+        )
 
     def _unpackings(self, scope: ast.AST) -> dict[str, list[tuple[ast.Name, int]]]:
         """Array → the places in a scope that unpack its shape, with the number of targets."""
