@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what most files need none of is imported when a rule asks f
     from mlint.model.guards import Guards
     from mlint.model.handles import Handles
     from mlint.model.jax_keys import JaxKeys
+    from mlint.model.jax_steps import JaxSteps
     from mlint.model.late_seeds import LateSeeds
     from mlint.model.loops.counted import Counted
     from mlint.model.loops.lengths import Lengths
@@ -144,6 +145,13 @@ class FileModel:
         from mlint.model.jax_keys import JaxKeys
 
         return JaxKeys(self)
+
+    @cached_property
+    def jax_steps(self) -> JaxSteps:
+        """Keys that are the same in every training step."""
+        from mlint.model.jax_steps import JaxSteps
+
+        return JaxSteps(self)
 
     @cached_property
     def order(self) -> Order:

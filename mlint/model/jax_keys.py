@@ -28,6 +28,7 @@ CONSUMERS = frozenset(
     ).split()
 )
 """The functions that use up their key; `fold_in` makes another key of it and leaves it as it is."""
+SPLIT = "jax.random.split"
 
 
 class Reuse:
@@ -106,6 +107,10 @@ class JaxKeys:
             self._scopes[scope] = _Walk(self.model, scope).found
         return self._scopes[scope].get(call)
 
+    def is_split(self, node: ast.AST) -> bool:
+        """Whether an expression is a call of `jax.random.split`."""
+        return isinstance(node, ast.Call) and self.model.names.dotted(node.func) == SPLIT
+
     def key(self, call: ast.Call) -> ast.expr | None:
         """The key that a call uses up; None if it uses none."""
         if self.model.names.dotted(call.func) not in CONSUMERS:
@@ -167,6 +172,9 @@ class _Walk:
         return self.simple(node, state)
 
     def simple(self, node: ast.stmt, state: _State) -> _State:
+        if isinstance(node, ast.Expr) and self.model.jax_keys.is_split(node.value):
+            self.expressions(node.value, state)  # nobody has the parts, so nothing is used up
+            return state
         self.expressions(node, state)
         if isinstance(node, ast.Assign):
             for target in node.targets:

@@ -57,6 +57,8 @@ class JaxKeyReused(Rule):
         if reuse is None:
             return
         if reuse.earlier is node:
+            if ctx.model.jax_keys.is_split(node):
+                return  # a matter of `jax-key-split-lost`
             message = f"`{reuse.name}` is the same key in every round: `{ctx.short(node)}` repeats its numbers"
             yield ctx.finding(
                 node,
