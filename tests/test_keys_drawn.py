@@ -20,14 +20,13 @@ DRAWN = {
     ),
     "a sampler in a loop": (
         "ML312",
-        (
-            "def drawn(key):\n    out = []\n    for i in range(3):\n        out += [jax.random.normal(key)]\n    return out\n"
-        ),
+        ("def drawn(key):\n    return [jax.random.normal(key) for i in range(3)]\n"),
     ),
     "a sampler over a list": (
         "ML312",
         (
-            "def drawn(key):\n    out = []\n    for x in 'ab':\n        out += [jax.random.normal(key)]\n    return out\n"
+            "def drawn(key):\n    out = []\n    for x in 'ab':\n        out += [jax.random.normal(key)]\n"
+            "    return out\n"
         ),
     ),
     "the other part is dropped": (
