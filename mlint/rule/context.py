@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from mlint.model.kinds import Kinds
     from mlint.model.loops.contraction import Contractions
     from mlint.model.loops.counted import Nest
-    from mlint.model.loops.described import Scattered
+    from mlint.model.loops.described import Scattered, Target
     from mlint.model.loops.elementwise import Elementwise
+    from mlint.model.loops.outer import Outers
     from mlint.model.modes import Birth
     from mlint.model.names import Names
     from mlint.model.randomness import Randomness
@@ -127,6 +128,13 @@ class Context:
         from mlint.model.loops.contraction import Contractions
 
         return Contractions(self.elementwise)
+
+    @cached_property
+    def outers(self) -> Outers:
+        """Loops as tables of two vectors."""
+        from mlint.model.loops.outer import Outers
+
+        return Outers(self.elementwise)
 
     @property
     def training(self) -> Training:
@@ -464,6 +472,18 @@ class Context:
         from mlint.rule.base import superseded
 
         return superseded(match, self)
+
+    def stored_at(self, target: Target, *, update: bool) -> str:
+        """How a statement stores to all the places of a loop at once, or updates them.
+
+        A whole array that is updated needs no subscript, if it has its name in the scope of the statement.
+        """
+        array = self.text(target.array)
+        if set(target.text.removeprefix(array)) - set("[:, ]"):
+            return target.text
+        bound = self.names.lookup(target.array) if isinstance(target.array, ast.Name) else None
+        own = bound is not None and bound[0] is self.tree.scope(target.array)
+        return array if own and update else f"{array}[:]"
 
     def scattered_index(self, scattered: Scattered) -> str | None:
         """The index that stores to all the places of a loop at once; None where a comment would be lost."""

@@ -65,10 +65,11 @@ class ElementwiseStoreLoop(Rule):
     - NEP 50, "Promotion rules for Python scalars".
 
     ## Known limits
-    Loops that add up products into a matrix (`C[i, j] += A[i, k] * B[k, j]`) belong to matmul-loop-nest, outer products
-    to outer-product-loop. Loops over slices are reported without a fix: a counter that is a tensor promotes dtypes,
-    which a number does not. Loops of at most eight literal rounds are left alone. A loop that would raise an IndexError
-    in the middle may raise a ValueError at once, or none, as an array expression.
+    Loops that add up products into a matrix (`C[i, j] += A[i, k] * B[k, j]`) belong to matmul-loop-nest, tables of
+    one operation on the elements of two vectors (`out[i, j] = a[i] * b[j]`) to outer-product-loop. Loops over slices
+    are reported without a fix: a counter that is a tensor promotes dtypes, which a number does not. Loops of at most
+    eight literal rounds are left alone. A loop that would raise an IndexError in the middle may raise a ValueError at
+    once, or none, as an array expression.
     """
 
     code, name = "ML101", "elementwise-store-loop"
@@ -434,8 +435,8 @@ class ElementwiseStoreLoop(Rule):
         outer = ctx.model.counted.outer(node)
         if outer is not None and self._read(outer, ctx) is not None:
             return
-        if ctx.contractions.around(node) is not None:  # that is for matmul-loop-nest to say
-            return
+        if ctx.contractions.around(node) is not None or ctx.outers.around(node) is not None:
+            return  # that is for matmul-loop-nest and outer-product-loop to say
         value = ctx.substituted(found.value.node, found.value.replacements)
         operator = "=" if isinstance(found.statement, ast.Assign) else f"{_OPERATORS[type(found.statement.op)]}="
         text = f"{found.target.text} {operator} {value}"
@@ -475,8 +476,6 @@ class ElementwiseStoreLoop(Rule):
             doubts = lift.stored(value, target, op)
         except NotElementwise:
             return None
-        if _is_outer_product(value, nest, target):
-            return None
         return _Loop(nest, statement, target, value, doubts)
 
 
@@ -491,20 +490,6 @@ def _stores(loop: ast.For) -> bool:
     if isinstance(statement, ast.Assign):
         return isinstance(statement.targets[0], ast.Subscript)
     return isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Subscript)
-
-
-def _is_outer_product(value: Lifted, nest: Nest, target: Target) -> bool:
-    """`out[i, j] = a[i] * b[j]`: that is for outer-product-loop to say."""
-    node = value.node
-    return (
-        len(nest.axes) == 2
-        and isinstance(node, (ast.BinOp, ast.Compare))
-        and value.operations == 1
-        and len(value.operands) == 2
-        and {len(operand.pattern) for operand in value.operands} == {1}
-        and value.operands[0].pattern != value.operands[1].pattern
-        and not value.counters
-    )
 
 
 _OPERATORS: dict[type[ast.operator], str] = {

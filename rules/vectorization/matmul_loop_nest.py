@@ -329,8 +329,9 @@ class MatmulLoopNest(Rule):
             return
         left, right = (_written(factor, ctx) for factor in (found.left, found.right))
         text: str | None = None
+        place = ctx.stored_at(found.target, update=found.op != "=")
         if left is not None and right is not None:
-            text = f"{_place(found, ctx)} {found.op} {_scaled(_product(left, right), found, ctx)}"
+            text = f"{place} {found.op} {_scaled(_product(left, right), found, ctx)}"
         fix = ctx.loop_fix(found.nest, text, found.obstacles, safe=not found.doubts, names=found.names)
         factors = " and ".join(f"`{_array(factor, ctx)}`" for factor in (found.left, found.right))
         yield ctx.finding(
@@ -339,17 +340,6 @@ class MatmulLoopNest(Rule):
             f"use `{text}`" if text is not None else "use `@`",
             fix,
         )
-
-
-def _place(found: Contraction, ctx: Context) -> str:
-    """The place as a statement stores to it; an update of a variable of another scope needs a subscript."""
-    target = found.target
-    if target.text != ctx.text(target.array):
-        return target.text
-    array = target.array
-    bound = ctx.names.lookup(array) if isinstance(array, ast.Name) else None
-    own = bound is not None and bound[0] is ctx.tree.scope(array)
-    return target.text if own and found.op != "=" else f"{target.text}[:]"
 
 
 def _written(factor: Factor, ctx: Context) -> str | None:
