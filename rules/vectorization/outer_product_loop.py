@@ -102,7 +102,10 @@ class OuterProductLoop(Rule):
         ),
         Example(
             given=SETUP,
-            bad="out = np.zeros((20, 30))\nfor j in range(30):\n    for i in range(20):\n        out[i, j] = a[i] / b[j]",
+            bad=(
+                "out = np.zeros((20, 30))\nfor j in range(30):\n    for i in range(20):\n"
+                "        out[i, j] = a[i] / b[j]"
+            ),
             good="out = np.zeros((20, 30))\nout[:] = np.divide.outer(a, b)",
             equal="out",
             safety="safe",
