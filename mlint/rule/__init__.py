@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.modes import Birth
+    from mlint.model.pools import POOL
     from mlint.model.rowloop import RowLoop, find_row_loop, takes_only_columns
     from mlint.model.samples.batch import Batch, Batches
     from mlint.model.samples.loop import SampleLoop, around
@@ -57,6 +58,7 @@ _LAZY = {
     "loops.described": "Lifted NotElementwise Place Scattered Target",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "modes": "Birth",
+    "pools": "POOL",
     "rowloop": "RowLoop find_row_loop takes_only_columns",
     "tapes": "Tape",
     "samples.batch": "Batch Batches",
@@ -100,6 +102,7 @@ __all__ = [
     "MODULE",
     "NDARRAY",
     "OPTIMIZER",
+    "POOL",
     "SCHEDULER",
     "SERIES",
     "SPLITTER",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlint.model.effects import Effects
     from mlint.model.file import FileModel
     from mlint.model.flow import Flow
-    from mlint.model.handles import Handles
+    from mlint.model.handles import Handles, Lifetime
     from mlint.model.kinds import Kinds
     from mlint.model.loops.contraction import Contractions
     from mlint.model.loops.counted import Nest
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.outer import Outers
     from mlint.model.modes import Birth
     from mlint.model.names import Names
+    from mlint.model.pools import Needed
     from mlint.model.randomness import Randomness
     from mlint.model.reaching import Reaching
     from mlint.model.rowloop import RowLoops
@@ -412,6 +413,18 @@ class Context:
         from mlint.model import programs
 
         return programs.mentioned(self.model, *words)
+
+    def pool_needed(self, life: Lifetime, *, executor: bool) -> Needed:
+        """How long a pool of workers is needed, and whether its results are waited for by then."""
+        from mlint.model import pools
+
+        return pools.needed(self.model, life, executor=executor)
+
+    def pool_waits(self, call: ast.Call, *, executor: bool) -> ast.AST | None:
+        """The node after which all that a method of a pool promises is there; None where that cannot be seen."""
+        from mlint.model import pools
+
+        return pools.waited_for(self.model, call, executor=executor)
 
     def tape(self, call: ast.Call) -> Tape | None:
         """The gradient tape that a call makes, where all that is done with it can be seen."""
