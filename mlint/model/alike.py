@@ -10,7 +10,7 @@ import ast
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from mlint.model.tree import FUNCTIONS
+from mlint.model.tree import FUNCTIONS, walk
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -41,6 +41,7 @@ class Alike:
         self.model = model
         self.processes = processes
         self.reseeded = reseeded
+        self._stores: set[str] | None = None
 
     def number(self, node: ast.expr, given: Collection[str] = (), depth: int = 0) -> bool:
         """Whether an expression certainly has the same value in each process.
@@ -96,12 +97,13 @@ class Alike:
         return self.number(outer, given, depth + 1) and self.number(node.slice, given, depth + 1)
 
     def _attribute(self, node: ast.Attribute, given: Collection[str], depth: int) -> bool:
-        if self.processes == RANKS and "rank" in node.attr:
+        if self.processes == RANKS and ("rank" in node.attr or self._stored(node.attr)):
             return False
         base = node.value
         if self.model.kinds.is_self(base) and isinstance(base, ast.Name):
             if self.processes == WORKERS:
                 return True
+            # The seed that an object keeps: what it was given when it was made.
             owner = self.model.tree.class_of(node)
             values = self.model.kinds.attribute_values(owner, node.attr) if owner is not None else []
             return bool(values) and all(
@@ -111,17 +113,38 @@ class Alike:
             return True
         return self.number(base, given, depth + 1)
 
+    def _stored(self, attribute: str) -> bool:
+        """Whether the file gives an attribute of that name a value: `args.seed += rank`."""
+        if self._stores is None:
+            self._stores = {
+                n.attr for n in walk(self.model.module) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+            }
+        return attribute in self._stores
+
     def _parsed(self, node: ast.Name) -> bool:
         """Whether a name holds the arguments of the command line, which a launcher gives to all ranks."""
         bindings = self.model.reaching.of(node) or []
         return bool(bindings) and all(self._from_command_line(binding) for binding in bindings)
 
     def _from_command_line(self, binding: Binding) -> bool:
-        value = binding.value
         if binding.how == "parameter":
-            given = self.model.kinds.callers.arguments(binding)
-            return bool(given) and all(isinstance(v, ast.Name) and self._parsed(v) for v in given or ())
-        return isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _PARSED
+            values = self.model.kinds.callers.arguments(binding) or []
+            return bool(values) and all(
+                self._parsed(value) if isinstance(value, ast.Name) else self._parses(value) for value in values
+            )
+        return self._parses(binding.value)
+
+    def _parses(self, value: ast.AST | None) -> bool:
+        """Whether a call parses the command line, by itself or in a function of this file."""
+        if not isinstance(value, ast.Call):
+            return False
+        if isinstance(value.func, ast.Attribute) and value.func.attr in _PARSED:
+            return True
+        function = self.model.kinds.local_function(value.func)
+        return function is not None and any(
+            isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in _PARSED
+            for n in walk(function)
+        )
 
     def _name(self, node: ast.Name, given: Collection[str], depth: int) -> bool:
         if self.processes == RANKS and "rank" in node.id:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what most files need none of is imported when a rule asks f
     from mlint.model.order import Order
     from mlint.model.project import Project
     from mlint.model.randomness import Randomness
+    from mlint.model.rank_seeds import RankSeeds
     from mlint.model.role import Role
     from mlint.model.rowloop import RowLoops
     from mlint.model.splits import Splits
@@ -173,6 +174,13 @@ class FileModel:
         from mlint.model.late_seeds import LateSeeds
 
         return LateSeeds(self)
+
+    @cached_property
+    def rank_seeds(self) -> RankSeeds:
+        """What all ranks of a job draw alike."""
+        from mlint.model.rank_seeds import RankSeeds
+
+        return RankSeeds(self)
 
     @cached_property
     def worker_seeds(self) -> WorkerSeeds:
