@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from mlint.rule import (
     FUNCTIONS,
     LOOPS,
+    MODULE,
     Birth,
     Call,
     Context,
@@ -90,6 +91,9 @@ class InferenceInTrainMode(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
+        owner = ctx.tree.class_of(node)
+        if owner is not None and (owner.bases or MEANT.search(owner.name)):
+            return  # a framework, or a base, decides on the mode of its parts
         region = self._region(node, ctx)
         if region is None:
             return
@@ -101,7 +105,9 @@ class InferenceInTrainMode(Rule):
             net = ctx.text(call.func)
             if net in told or (isinstance(call.func, ast.Attribute) and not ctx.kinds.is_self(call.func.value)):
                 continue
-            if not (call.args or call.keywords) or not self._predicts(call, ctx) or self._is_meant(call, ctx):
+            if not (call.args or call.keywords) or not ctx.is_a(call.func, MODULE):
+                continue
+            if not self._predicts(call, ctx) or self._is_meant(call, ctx):
                 continue
             birth = ctx.always_training(call.func)
             told.add(net)
@@ -122,8 +128,6 @@ class InferenceInTrainMode(Rule):
                 assert isinstance(block, (ast.With, ast.AsyncWith))
                 return block.body
             return parent.body if isinstance(parent, FUNCTIONS) and node in parent.decorator_list else None
-        if ctx.flow.grad_context(node):
-            return None  # looked at from there
         body = ctx.tree.module.body if function is None else function.body
         trains = any(
             isinstance(part, ast.Attribute)
@@ -133,15 +137,16 @@ class InferenceInTrainMode(Rule):
         if trains:
             return None
         if isinstance(node.func, ast.Attribute) and node.func.attr == "load_state_dict":
-            statement = ctx.tree.statement(node)
-            return ctx.tree.following(statement) or None
+            following = ctx.tree.following(ctx.tree.statement(node))
+            return following if following and not ctx.flow.grad_context(node) else None
         named = function is not None and INFERENCE.search(function.name) is not None
         loads = any(
             isinstance(part, ast.Attribute) and part.attr == "load_state_dict" for part in walk_statements(body)
         )
         own = [part for part in body if any(inner is node for inner in walk(part))]
         first = next((part for part in walk_statements(body) if self._is_prediction(part, ctx)), None)
-        return own if named and not loads and first is node else None
+        # What has no gradients is looked at from the context that turns them off.
+        return own if named and not loads and first is node and not ctx.flow.grad_context(node) else None
 
     def _is_prediction(self, node: ast.AST, ctx: Context) -> bool:
         return isinstance(node, ast.Call) and self.wants(node, ctx.model) and ctx.dotted(node.func) not in OFF
@@ -200,8 +205,7 @@ class InferenceInTrainMode(Rule):
         for function in ctx.tree.functions(call):
             if MEANT.search(function.name):
                 return True
-        owner = ctx.tree.class_of(call)
-        if (owner is not None and (owner.bases or MEANT.search(owner.name))) or MEANT.search(ctx.text(call.func)):
+        if MEANT.search(ctx.text(call.func)):
             return True
         for loop in ctx.tree.loops(call):
             for part in walk_statements(loop.body):

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from mlint.rule import (
+    COMPREHENSIONS,
     FUNCTIONS,
     JAX_ARRAY,
     KERAS_MODEL,
@@ -219,7 +220,7 @@ class PerSampleForward(Rule):
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
-        if not _may_be_one(node):
+        if not _may_be_one(node) or not _is_repeated(node, ctx):
             return
         for call in _fed(node, ctx):
             if not _is_forward(call, ctx):
@@ -261,6 +262,16 @@ def _may_be_one(node: ast.AST) -> bool:
     if isinstance(part, ast.Slice):
         return isinstance(part.lower, ast.Name) and isinstance(part.upper, ast.BinOp) and part.step is None
     return isinstance(part, (ast.List, ast.Attribute))
+
+
+def _is_repeated(node: ast.AST, ctx: Context) -> bool:
+    """Whether an expression stands in a loop, a comprehension or a lambda of its function."""
+    for ancestor in ctx.tree.ancestors(node):
+        if isinstance(ancestor, (ast.For, ast.Lambda, *COMPREHENSIONS)):
+            return True
+        if isinstance(ancestor, FUNCTIONS):
+            return False
+    return False
 
 
 def _fed(node: ast.AST, ctx: Context) -> Iterator[ast.Call]:
