@@ -1,4 +1,4 @@
-"""What functions and methods of NumPy and PyTorch give: with dimensions and dtypes where they are plain to see."""
+"""What functions and methods of NumPy give: with dimensions and dtypes where they are plain to see."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mlint.model.kinds import arithmetic
+from mlint.model.kinds import arithmetic, deferring
 from mlint.model.kinds.value import (
     DATAFRAME,
-    INT,
     NDARRAY,
     NUMBERS,
     SCALAR,
     SERIES,
-    TENSOR,
     UNKNOWN,
     Kind,
     iterable,
@@ -61,7 +59,7 @@ _STRINGS = {
 def same(kinds: Kinds, node: ast.Call, receiver: Kind, name: str) -> Kind:
     """A method of an array that gives one of the same shape."""
     if name == "astype":
-        return receiver._replace(dtype=dtype_of(kinds, node.args[0] if node.args else _argument(node, "dtype")))
+        return receiver._replace(dtype=dtype_of(kinds, node.args[0] if node.args else argument(node, "dtype")))
     if name in ("cumsum", "cumprod", "view"):
         if name == "view" or node.args or node.keywords:
             return receiver._replace(ndim=None, dtype=None)
@@ -73,33 +71,37 @@ def same(kinds: Kinds, node: ast.Call, receiver: Kind, name: str) -> Kind:
 def _ufunc(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Kind:
     """An elementwise function: an array if an operand is one, a frame for a frame."""
     last = name.rpartition(".")[2]
-    operands = [kinds.of(argument) for argument in node.args]
-    if last == "where":
-        if len(operands) == 1:
-            return iterable(Kind(NDARRAY, ndim=1, dtype="int64"))
-        if len(operands) != 3:
-            return UNKNOWN
+    if last == "where" and len(node.args) == 1:
+        found = iterable(Kind(NDARRAY, ndim=1, dtype="int64"))
+        return found if deferring.is_converted(kinds.of(node.args[0]), last) else UNKNOWN
+    count = 2 if last in _BINARY else 3 if last in ("clip", "where") else 1
+    if last in ("round", "around"):
+        node = ast.Call(node.func, node.args[:1], [])  # to so many decimals
+    if (len(node.args) < count and last != "clip") or (len(node.args) > count and last not in _ALMOST):
+        return UNKNOWN
+    operands = [kinds.of(argument) for argument in node.args[:count]]
     if len(operands) == 1 and operands[0].alternatives:
         return join([_elementwise([one], last) for one in operands[0].alternatives])
     return _elementwise(operands, last)
 
 
 def _elementwise(operands: list[Kind], last: str) -> Kind:
-    if last == "where" and any(not operand.known or operand.alternatives for operand in operands):
-        return Kind(NDARRAY)
+    if last == "where" and any(operand.alternatives for operand in operands):
+        return Kind(NDARRAY) if all(deferring.is_converted(operand, last) for operand in operands) else UNKNOWN
     if not operands or any(not operand.known or operand.alternatives for operand in operands):
         return UNKNOWN
     for family in (DATAFRAME, SERIES):
         for operand in operands:
             if operand.is_a(family):
-                return Kind(NDARRAY) if last == "where" else Kind(operand.name)
+                return Kind(NDARRAY) if last in _ALMOST else Kind(operand.name)
     arrays = [operand for operand in operands if operand.is_a(NDARRAY)]
     if not arrays:
         if all(operand.name in NUMBERS for operand in operands):
-            return Kind(NDARRAY, ndim=0) if last == "where" else SCALAR
+            return Kind(NDARRAY, ndim=0) if last in ("where", "i0") else SCALAR
         return Kind(NDARRAY) if all(operand.name in (*NUMBERS, "list", "tuple") for operand in operands) else UNKNOWN
     if any(operand.name not in (*NUMBERS, "None", "str", NDARRAY, "list", "tuple") for operand in operands):
-        return Kind(NDARRAY) if last == "where" else UNKNOWN
+        converted = last == "where" and all(deferring.is_converted(operand, last) for operand in operands)
+        return Kind(NDARRAY) if converted else UNKNOWN
     dimensions = [operand.ndim for operand in operands if operand.name not in (*NUMBERS, "None", "str")]
     ndim = None if None in dimensions else max(d for d in dimensions if d is not None)
     if last.startswith("is") or last in _COMPARING or "logical" in last:
@@ -112,23 +114,31 @@ def _elementwise(operands: list[Kind], last: str) -> Kind:
     return Kind(NDARRAY, ndim=ndim, dtype=dtype)
 
 
-_COMPARING = frozenset({"greater", "less", "equal", "not_equal", "greater_equal", "less_equal"})
+_BINARY = frozenset(
+    "add subtract multiply divide true_divide floor_divide mod remainder fmod power float_power arctan2 hypot maximum "
+    "minimum fmax fmin logaddexp logaddexp2 heaviside greater greater_equal less less_equal equal not_equal "
+    "logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift".split()
+)
+_ALMOST = frozenset({"angle", "i0", "imag", "interp", "nan_to_num", "real", "sinc", "where"})
+"""Functions that act on each element and are no ufuncs: for an object of pandas they give an array."""
+_COMPARING = frozenset({"greater", "less", "equal", "not_equal", "greater_equal", "less_equal", "signbit"})
 _KEEPING_DTYPE = frozenset({"abs", "absolute", "negative", "maximum", "minimum", "where"})
 
 
 def _reduction(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Kind:
     operand = receiver if receiver is not None else (kinds.of(node.args[0]) if node.args else UNKNOWN)
     positional = node.args if receiver is not None else node.args[1:]
-    axis = _argument(node, "axis") or (positional[0] if positional else None)
-    no_axis = axis is None or (isinstance(axis, ast.Constant) and axis.value is None)
+    position = 1 if name == "numpy.linalg.norm" else 0
+    axis = argument(node, "axis") or (positional[position] if len(positional) > position else None)
+    no_axis = axis is None or _is_none(axis)
+    keepdims = argument(node, "keepdims")
     if operand.alternatives:
         return SCALAR if no_axis and operand.is_a(NDARRAY, "scalar", "float", "int") else UNKNOWN
-    if operand.name == SERIES and no_axis:
+    if operand.name == SERIES and no_axis and keepdims is None:
         return SCALAR
     if operand.name not in (*NUMBERS, NDARRAY, "list", "tuple", "range"):
         return UNKNOWN
-    keepdims = _argument(node, "keepdims")
-    if _argument(node, "out") is not None or operand.dtype == "object":
+    if argument(node, "out") is not None or operand.dtype == "object":
         return UNKNOWN
     if keepdims is not None:
         true = isinstance(keepdims, ast.Constant) and keepdims.value is True
@@ -158,13 +168,13 @@ def _product(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> 
 
 
 def _draw(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Kind:
-    size = _argument(node, "size") or _last_positional_size(node, name)
+    size = argument(node, "size") or _last_positional_size(node, name)
     if size is None:
         if any(kinds.of(argument).name not in NUMBERS for argument in node.args):
             # Parameters that are arrays make draws of their shape; one of many things can be anything.
             return UNKNOWN
         return SCALAR
-    return Kind(NDARRAY, ndim=_dimensions(kinds, size), dtype=_drawn_dtype(name))
+    return Kind(NDARRAY, ndim=dimensions(kinds, size), dtype=_drawn_dtype(name))
 
 
 _SHAPED = frozenset({"zeros", "ones", "empty", "full"})
@@ -175,7 +185,6 @@ _LIKE = frozenset(
         "empty_like",
         "full_like",
         "copy",
-        "sort",
         "flip",
         "roll",
         "asarray",
@@ -189,11 +198,11 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
     """A function of NumPy that returns an array: its dimensions and dtype."""
     last = name.rpartition(".")[2]
     first = node.args[0] if node.args else None
-    dtype = dtype_of(kinds, _argument(node, "dtype"))
-    explicit = _argument(node, "dtype") is not None
+    dtype = dtype_of(kinds, argument(node, "dtype"))
+    explicit = argument(node, "dtype") is not None
     ndim: int | None = None
     if last in _SHAPED:
-        ndim = _dimensions(kinds, first if first is not None else _argument(node, "shape"))
+        ndim = dimensions(kinds, first if first is not None else argument(node, "shape"))
         position = {"full": 2}.get(last, 1)
         if not explicit and len(node.args) > position:
             dtype = dtype_of(kinds, node.args[position])
@@ -208,8 +217,13 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
         elif source.name in ("list", "tuple") or isinstance(first, (ast.List, ast.Tuple)):
             ndim, inner = _nesting(kinds, first, source)
             dtype = dtype if explicit else inner
-        if len(node.args) > 1:
+        if last == "full_like":
+            if len(node.args) > 2:
+                dtype = dtype_of(kinds, node.args[2])
+        elif len(node.args) > 1 and last in _DTYPE_SECOND:
             dtype = dtype_of(kinds, node.args[1])
+        if any(k.arg in ("axis", "ndmin", "subok") for k in node.keywords):
+            ndim = None
     elif last in ("percentile", "quantile", "nanpercentile", "nanquantile"):
         if len(node.args) == 2 and not node.keywords and kinds.of(node.args[1]).name in NUMBERS:
             return UNKNOWN if not kinds.of(first).known else SCALAR
@@ -222,8 +236,12 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
                 "int64" if parts <= {"int"} else ("float64" if "float" in parts and parts <= {"int", "float"} else None)
             )
     elif last in ("linspace", "logspace", "geomspace"):
-        ndim = 1 if len(node.args) <= 3 else None
-        dtype = dtype if explicit else "float64"
+        ends = [kinds.of(argument).name for argument in node.args[:2]]
+        if len(ends) < 2 or len(node.args) > 3 or not NUMBERS.issuperset(ends):
+            return UNKNOWN if argument(node, "retstep") is not None or len(node.args) > 4 else Kind(NDARRAY)
+        if argument(node, "retstep") is not None:
+            return UNKNOWN
+        ndim, dtype = 1, dtype if explicit else "float64"
     elif last in ("ravel", "flatten", "flatnonzero", "bincount"):
         ndim = 1
         dtype = receiver.dtype if receiver is not None else None
@@ -232,15 +250,20 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
     elif last in ("rand", "randn"):
         return Kind("scalar")
     elif last in ("random_sample", "ranf", "sample"):
-        if first is None and _argument(node, "size") is None:
+        if first is None and argument(node, "size") is None:
             return Kind("scalar")
-        return Kind(NDARRAY, ndim=_dimensions(kinds, first or _argument(node, "size")), dtype="float64")
+        return Kind(NDARRAY, ndim=dimensions(kinds, first or argument(node, "size")), dtype="float64")
     elif last in ("eye", "identity"):
-        ndim, dtype = 2, dtype if explicit else "float64"
+        position = 1 if last == "identity" else 3
+        if len(node.args) > position:
+            dtype = dtype_of(kinds, node.args[position])
+        elif not explicit:
+            dtype = "float64"
+        ndim = 2
     elif last == "reshape":
         arguments = node.args if receiver is not None else node.args[1:]
         if len(arguments) == 1:
-            ndim = _dimensions(kinds, arguments[0])
+            ndim = dimensions(kinds, arguments[0])
         elif arguments and not any(isinstance(a, ast.Starred) for a in arguments):
             ndim = len(arguments)
         reshaped = receiver if receiver is not None else kinds.of(first)
@@ -256,11 +279,27 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
         source = kinds.of(first)
         if source.is_a(NDARRAY) and last in ("cumsum", "cumprod", "sort", "argsort"):
             ndim = source.ndim
-            dtype = "int64" if last == "argsort" else (source.dtype if source.dtype in (*_FLOATS, "int64") else None)
+            if len(node.args) > 1 or any(keyword.arg == "axis" for keyword in node.keywords):
+                axis = node.args[1] if len(node.args) > 1 else argument(node, "axis")
+                known = isinstance(axis, (ast.Constant, ast.UnaryOp)) and not _is_none(axis)
+                ndim = ndim if known else 1 if axis is not None and _is_none(axis) else None
+            elif last in ("cumsum", "cumprod"):
+                ndim = 1  # without an axis the array is flattened
+            if last == "argsort":
+                dtype = "int64"
+            elif not explicit:
+                dtype = source.dtype if source.dtype in (*_FLOATS, "int64") else None
         elif last == "permutation":
             ndim = 1 if source.name == "int" else (source.ndim if source.is_a(NDARRAY) else None)
             dtype = "int64" if source.name == "int" else source.dtype
     return Kind(NDARRAY, ndim=ndim, dtype=dtype)
+
+
+_DTYPE_SECOND = frozenset({"zeros_like", "ones_like", "empty_like", "asarray", "array", "ascontiguousarray"})
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _nesting(kinds: Kinds, node: ast.expr, kind: Kind) -> tuple[int | None, str | None]:
@@ -283,73 +322,7 @@ def _nesting(kinds: Kinds, node: ast.expr, kind: Kind) -> tuple[int | None, str 
     return None, None
 
 
-PAIRS = frozenset("max min median mode sort topk kthvalue cummax cummin nanmedian aminmax".split())
-"""Functions that give values together with their places, if they are told along which dimension to look."""
-
-_SAME_SHAPE = frozenset(
-    "to cuda cpu float double half long int detach clone contiguous relu sigmoid tanh exp log sqrt abs requires_grad_ "
-    "softmax log_softmax clamp".split()
-)
-
-
-def tensor_function(kinds: Kinds, node: ast.Call, name: str, kind: Kind) -> Kind:
-    """A function of PyTorch: with dimensions where they are plain to see."""
-    last = name.rpartition(".")[2]
-    if last in PAIRS and name.startswith("torch.") and name.count(".") == 1:
-        return _pair(kinds, node, last, node.args[1:])
-    if last == "nonzero" and _argument(node, "as_tuple") is not None:
-        return iterable(Kind(TENSOR))
-    if last in ("unique", "unique_consecutive"):
-        return UNKNOWN if len(node.args) > 1 or _asks(node, "return_inverse", "return_counts") else Kind(TENSOR, ndim=1)
-    if last in ("zeros", "ones", "empty", "rand", "randn") and name.count(".") == 1 and node.args:
-        if len(node.args) == 1:
-            return kind._replace(ndim=_dimensions(kinds, node.args[0]))
-        if not any(isinstance(argument, ast.Starred) for argument in node.args):
-            return kind._replace(ndim=len(node.args))
-    if last in ("arange", "linspace", "randperm") and name.count(".") == 1:
-        return kind._replace(ndim=1)
-    return kind
-
-
-def tensor_method(kinds: Kinds, node: ast.Call, receiver: Kind, name: str, kind: Kind) -> Kind:
-    """A method of a tensor."""
-    if name in PAIRS:
-        return _pair(kinds, node, name, node.args)
-    if name == "size" and (node.args or node.keywords):
-        return INT
-    if name == "nonzero" and _argument(node, "as_tuple") is not None:
-        return iterable(Kind(TENSOR))
-    if name == "unique" and (node.args or _asks(node, "return_inverse", "return_counts")):
-        return UNKNOWN
-    if name == "numpy":
-        return kind._replace(ndim=receiver.ndim)
-    if name in _SAME_SHAPE and kind.is_a(TENSOR):
-        return kind._replace(ndim=receiver.ndim)
-    if name == "flatten" and not node.args and not node.keywords:
-        return kind._replace(ndim=1)
-    return kind
-
-
-def _pair(kinds: Kinds, node: ast.Call, last: str, arguments: list[ast.expr]) -> Kind:
-    one = Kind(TENSOR)
-    pair = Kind("tuple", elements=(one, one))
-    if last in ("topk", "kthvalue", "sort", "mode", "cummax", "cummin", "aminmax"):
-        return pair
-    if any(keyword.arg in ("dim", "axis", "keepdim") for keyword in node.keywords):
-        return pair
-    if not arguments:
-        return one
-    given = kinds.of(arguments[0])
-    if given.is_a(TENSOR):
-        return one  # the greater of two tensors
-    return pair if given.name == "int" else UNKNOWN
-
-
-def _asks(node: ast.Call, *names: str) -> bool:
-    return any(keyword.arg in names for keyword in node.keywords)
-
-
-def _dimensions(kinds: Kinds, shape: ast.expr | None) -> int | None:
+def dimensions(kinds: Kinds, shape: ast.expr | None) -> int | None:
     """The number of dimensions that a shape argument asks for."""
     if shape is None:
         return None
@@ -417,8 +390,12 @@ SPECIAL: dict[str, Callable[[Kinds, ast.Call, Kind | None, str], Kind]] = {
 }
 """Entries of the tables that stand for different kinds, depending on the arguments."""
 
+BY_OPERANDS = frozenset(SPECIAL) - {NDARRAY}
+"""Those that look at what each operand is."""
 
-def _argument(node: ast.Call, name: str) -> ast.expr | None:
+
+def argument(node: ast.Call, name: str) -> ast.expr | None:
+    """What a call gives for a keyword."""
     for keyword in node.keywords:
         if keyword.arg == name:
             return keyword.value

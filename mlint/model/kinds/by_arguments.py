@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mlint.model.kinds import arrays
+from mlint.model.kinds import deferring, tensors
 from mlint.model.kinds.inference import unpacked
 from mlint.model.kinds.value import INDEX, MODULE, NDARRAY, SERIES, TENSOR, UNKNOWN, Kind, iterable
 
@@ -39,6 +39,8 @@ def _scan(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
 
 
 def _numpy_unique(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
+    if not deferring.is_converted(_first(kinds, node, dotted), "unique"):
+        return UNKNOWN
     one = Kind(NDARRAY, ndim=None if _has(node, "axis") else 1)
     asked = [keyword for keyword in node.keywords if (keyword.arg or "").startswith("return_")]
     if len(node.args) > 1 or any(not isinstance(k.value, ast.Constant) for k in asked) or _has(node, None):
@@ -48,7 +50,7 @@ def _numpy_unique(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
 
 
 def _pair(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
-    return arrays.tensor_function(kinds, node, dotted, Kind(TENSOR))
+    return tensors.function(kinds, node, dotted, Kind(TENSOR))
 
 
 def _cut(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
@@ -115,5 +117,5 @@ BY_NAME: dict[str, Callable[[Kinds, ast.Call, str], Kind]] = {
     "keras.Input": _keras_input,
     "keras.layers.Input": _keras_input,
     **{f"keras.layers.{name}": _keras_merged for name in ("add", "concatenate", "multiply", "average", "maximum")},
-    **{f"torch.{name}": _pair for name in (*sorted(arrays.PAIRS), "unique", "nonzero")},
+    **{f"torch.{name}": _pair for name in (*sorted(tensors.PAIRS), "unique", "nonzero")},
 }

@@ -73,7 +73,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 def result(kinds: Kinds, spec: str, node: ast.Call, receiver: Kind | None, name: str) -> Kind:
     """The kind of a call whose entry in the tables is ``spec``."""
-    from mlint.model.kinds import arrays, frames
+    from mlint.model.kinds import arrays, frames, tensors
 
     if spec == "list[same-as-arguments]":  # train_test_split: two parts of each array
         parts: list[Kind] = []
@@ -87,6 +87,15 @@ def result(kinds: Kinds, spec: str, node: ast.Call, receiver: Kind | None, name:
         return kinds.of(node.args[0]) if node.args else UNKNOWN
     if spec == "pandas.concat-result":
         return frames.concatenated(kinds, node)
+    if receiver is None and name.startswith("numpy."):
+        from mlint.model.kinds import deferring
+
+        out = kinds.of(arrays.argument(node, "out"))
+        if any(keyword.arg == "out" for keyword in node.keywords) and out.name != "None":
+            return out if node.args and kinds.of(node.args[0]).is_a(NDARRAY) else UNKNOWN
+        answered = deferring.answered(kinds, node, name) if spec not in arrays.BY_OPERANDS else None
+        if answered is not None:
+            return answered
     special = arrays.SPECIAL.get(spec)
     if special is not None:
         return special(kinds, node, receiver, name)
@@ -94,9 +103,9 @@ def result(kinds: Kinds, spec: str, node: ast.Call, receiver: Kind | None, name:
     if spec == "same" and receiver is not None and receiver.is_a(NDARRAY):
         return arrays.same(kinds, node, receiver, name)
     if receiver is not None and receiver.is_a(TENSOR):
-        return arrays.tensor_method(kinds, node, receiver, name, kind)
+        return tensors.method(kinds, node, receiver, name, kind)
     if kind.is_a(TENSOR) or name.startswith("torch."):
-        return arrays.tensor_function(kinds, node, name, kind)
+        return tensors.function(kinds, node, name, kind)
     if kind.is_a(DATAFRAME, SERIES):
         return _frame(kind, node, name)
     return kind

@@ -14,7 +14,7 @@ _UFUNCS = (
     "arccosh arctanh abs absolute fabs sign negative positive rint floor ceil trunc fix clip maximum minimum fmax fmin "
     "logaddexp logaddexp2 heaviside deg2rad rad2deg degrees radians isnan isinf isfinite signbit greater greater_equal "
     "less less_equal equal not_equal logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor "
-    "invert left_shift right_shift where nan_to_num real imag conj angle sinc i0 interp"
+    "invert left_shift right_shift where nan_to_num real imag conj angle sinc i0 interp round around"
 )
 UFUNCS = frozenset(_UFUNCS.split())
 """Functions that act on each element by itself; given an array they return an array of its shape."""
@@ -23,7 +23,7 @@ FUNCTIONS: dict[str, str] = {
     **returning(
         "numpy.ndarray",
         "ones linspace fromfunction repeat reshape transpose swapaxes squeeze argsort cumsum cumprod diff "
-        "intersect1d compress atleast_1d atleast_2d atleast_3d polyfit argpartition",
+        "intersect1d compress atleast_1d atleast_2d atleast_3d polyfit argpartition digitize",
         "numpy.",
     ),
     **returning("numpy.ufunc-result", _UFUNCS, "numpy."),
