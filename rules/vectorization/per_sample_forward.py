@@ -253,6 +253,8 @@ def _may_be_one(node: ast.AST) -> bool:
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("view", "reshape"):
             part = first.elts[0] if isinstance(first, ast.Tuple) and first.elts else first
             return isinstance(part, ast.Constant) and part.value == 1
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "unsqueeze" and len(node.args) == 1:
+            return isinstance(first, ast.Constant) and first.value == 0
         return True
     if not isinstance(node, ast.Subscript):
         return False
