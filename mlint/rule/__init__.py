@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.contraction import Contraction, Factor
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
+    from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
     from mlint.model.modes import Birth
     from mlint.model.pools import POOL
     from mlint.model.rowloop import RowLoop, find_row_loop, takes_only_columns
@@ -56,6 +57,7 @@ _LAZY = {
     "loops.contraction": "Contraction Factor",
     "loops.counted": "Axis Nest",
     "loops.described": "Lifted NotElementwise Place Scattered Target",
+    "loops.pointwise": "Pointwise filled lift_pointwise",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "modes": "Birth",
     "pools": "POOL",
@@ -143,6 +145,7 @@ __all__ = [
     "Pattern",
     "PatternRule",
     "Place",
+    "Pointwise",
     "Protocol",
     "Read",
     "Reading",
@@ -162,8 +165,10 @@ __all__ = [
     "arms",
     "around",
     "column_name",
+    "filled",
     "find_row_loop",
     "kept",
+    "lift_pointwise",
     "reader",
     "reading",
     "takes_only_columns",
