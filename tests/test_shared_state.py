@@ -20,8 +20,8 @@ GIVEN = (
 )
 SHARED = (
     "def run(order):\n    rng = np.random.RandomState(0)\n"
-    "    models = [\n        RandomForestClassifier(5, random_state=rng),\n        KMeans(5, n_init=1, random_state=rng),\n"
-    "    ]\n    for i in order:\n        models[i].fit(X, y)\n"
+    "    models = [\n        RandomForestClassifier(5, random_state=rng),\n"
+    "        KMeans(5, n_init=1, random_state=rng),\n    ]\n    for i in order:\n        models[i].fit(X, y)\n"
     "    return models[0].predict_proba(X).tolist(), models[1].cluster_centers_.tolist()\n"
 )
 FOLDS = (
