@@ -180,7 +180,7 @@ class AppendUfuncLoop(Rule):
         generator = node.generators[0]
         if len(node.generators) != 1 or generator.ifs or generator.is_async or isinstance(node.elt, ast.Name):
             return
-        if not _may_compute(node.elt) or not ctx.elementwise.plausible(node.elt):
+        if not _may_compute(node.elt, generator.iter) or not ctx.elementwise.plausible(node.elt):
             return
         axis = ctx.model.counted.axis(generator.target, generator.iter)
         if axis is None or axis.short or ctx.flow.compiled(node):
@@ -216,13 +216,13 @@ class AppendUfuncLoop(Rule):
         yield ctx.finding(node, self._message(lifted, ctx), f"use `{text}`" if value is not None else "", fix)
 
     def _loop(self, node: ast.For, ctx: Context) -> Iterator[Finding]:
+        appended = _appended(node.body[0]) if len(node.body) == 1 else None
+        if appended is None or not _may_compute(appended[1], node.iter):
+            return
         single = ctx.elementwise.single(node)
         if single is None:
             return
-        nest, statement = single
-        appended = _appended(statement)
-        if appended is None:
-            return
+        nest, _ = single
         name, value = appended
         start = self._start(node, name, ctx)
         if start is None or ctx.elementwise.mentions(value, name):
@@ -308,8 +308,13 @@ class AppendUfuncLoop(Rule):
 _FLOATS = frozenset({"float", "numpy.float64", "numpy.float32", "numpy.double", "numpy.float16"})
 
 
-def _may_compute(node: ast.expr) -> bool:
-    """Whether an expression has an operation or a call of a function in a module: a look that infers nothing."""
+def _may_compute(node: ast.expr, iterated: ast.expr) -> bool:
+    """Whether an expression has an operation or a call of a function in a module, and, where the loop goes over a
+    range, an element of something: a look that infers nothing.
+    """
+    counts = isinstance(iterated, ast.Call) and isinstance(iterated.func, ast.Name) and iterated.func.id == "range"
+    if counts and not any(isinstance(part, ast.Subscript) for part in walk(node)):
+        return False
     return any(
         isinstance(part, (ast.BinOp, ast.UnaryOp, ast.Compare))
         or (isinstance(part, ast.Call) and not (isinstance(part.func, ast.Name) and part.func.id in _MAKING))
