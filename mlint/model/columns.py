@@ -47,6 +47,14 @@ _STRING_METHODS = frozenset(
 )
 _BOOLEAN_METHODS = frozenset({"startswith", "endswith"})
 _CASTS = frozenset({"int", "float", "str"})
+_STEADY = frozenset("len abs int float str bool min max sum round range list tuple set sorted dict".split())
+_STEADY_ROOTS = ("numpy.", "math.", "pandas.", "datetime.", "re.")
+_CLOCKS = frozenset("now today utcnow".split())
+_STEADY_METHODS = frozenset(
+    "mean std var median min max sum count quantile mode lower upper strip split keys values items get copy tolist "
+    "total_seconds date astype nunique unique idxmax idxmin isoformat replace format".split()
+)
+"""Methods that read their receiver and nothing else."""
 _MISSING = frozenset("pandas.isna pandas.isnull pandas.notna pandas.notnull".split())
 _UFUNCS_OF_COLUMNS = UFUNCS - {"interp", "clip", "nan_to_num"}
 _TESTS = frozenset({"numpy.isnan", "numpy.isfinite", "numpy.isinf"})
@@ -157,6 +165,9 @@ class Columns:
         if not self._varies(node):
             if any(isinstance(inner, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)) for inner in walk(node)):
                 raise NotColumnar("it binds a name or waits in the middle")
+            for inner in walk(node):
+                if isinstance(inner, ast.Call) and not self._same_each_time(inner):
+                    raise NotColumnar(f"`{ast.unparse(inner)}` may give each row something else")
             segment = self.model.source.segment(node)
             return Column(segment if "\n" not in segment else ast.unparse(node), _level(node), varies=False)
         method: Callable[[ast.AST], Column] | None = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -184,6 +195,16 @@ class Columns:
         if statement is not None and statement not in self.imports:
             self.imports.append(statement)
         return text
+
+    def _same_each_time(self, call: ast.Call) -> bool:
+        """Whether a call that no column goes into gives the same in every round, and does nothing else."""
+        dotted = self.model.names.dotted(call.func)
+        if dotted is None:
+            return isinstance(call.func, ast.Attribute) and call.func.attr in _STEADY_METHODS
+        if dotted in _STEADY:
+            return True
+        clock = dotted.startswith(("numpy.random", "datetime.", "pandas.")) and dotted.rpartition(".")[2] in _CLOCKS
+        return dotted.startswith(_STEADY_ROOTS) and not dotted.startswith("numpy.random") and not clock
 
     def _varies(self, node: ast.AST) -> bool:
         return any(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.contraction import Contraction, Factor
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
+    from mlint.model.loops.elementwise import MATH
     from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
     from mlint.model.modes import Birth
     from mlint.model.pools import POOL
@@ -57,6 +58,7 @@ _LAZY = {
     "loops.contraction": "Contraction Factor",
     "loops.counted": "Axis Nest",
     "loops.described": "Lifted NotElementwise Place Scattered Target",
+    "loops.elementwise": "MATH",
     "loops.pointwise": "Pointwise filled lift_pointwise",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "modes": "Birth",
@@ -101,6 +103,7 @@ __all__ = [
     "LIGHTNING_MODULE",
     "LOOPS",
     "LOSS",
+    "MATH",
     "MODULE",
     "NDARRAY",
     "OPTIMIZER",

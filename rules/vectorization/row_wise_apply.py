@@ -176,6 +176,11 @@ class RowWiseApply(Rule):
         Example(given=FRAME, ok="df['c'] = df.apply(lambda r: lookup[r['s']], axis=1)\nlookup = {}"),
         Example(given=FRAME, ok="df['c'] = df.apply(lambda r: compute(r['a'], r['b']), axis=1)"),
         Example(given=FRAME, ok="df['c'] = df.apply(lambda r: f\"{r['a']}\", axis=1)"),
+        Example(
+            given=FRAME,
+            ok="df['c'] = df.apply(lambda r: r['a'] + np.random.normal(), axis=1)",
+            note="noise of its own for each row",
+        ),
         Example(given=FRAME, ok="df['c'] = df.apply(lambda c: c - c.mean())", note="goes over columns"),
         Example(given=FRAME, ok="df['c'] = df.apply(lambda r: r.sum(), axis=1)"),
         Example(given=FRAME, ok="def go(axis):\n    return df.apply(lambda r: r['a'] + 1, axis=axis)"),

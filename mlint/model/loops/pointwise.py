@@ -27,8 +27,8 @@ EXACT = frozenset(
 """Operations whose result for a number does not depend on how many numbers there are."""
 INEXACT = frozenset(
     "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal sin cos tan asin acos atan arcsin arccos arctan sinh "
-    "cosh tanh arctanh atanh sigmoid logsigmoid log_sigmoid softplus softsign gelu elu selu celu silu swish mish leaky_relu "
-    "hardtanh hardswish hardsigmoid hard_tanh erf pow power floor_divide remainder fmod mod round rint lerp "
+    "cosh tanh arctanh atanh sigmoid logsigmoid log_sigmoid softplus softsign gelu elu selu celu silu swish mish "
+    "leaky_relu hardtanh hardswish hardsigmoid hard_tanh erf pow power floor_divide remainder fmod mod round rint lerp "
     "atan2 arctan2".split()
 )
 """Operations whose last digit may depend on where a number stands in a vector register."""
@@ -50,7 +50,7 @@ _OPERATORS: dict[type[ast.operator], bool] = {
     ast.Pow: False,
 }
 """Operators → whether they are as exact as `EXACT`."""
-_KEYWORDS = frozenset("min max alpha a_min a_max dtype device negative_slope approximate".split())
+_KEYWORDS = frozenset("min max a_min a_max dtype device negative_slope approximate".split())
 _NUMBERS = frozenset({"int", "float", "bool"})
 _INERT = (ast.Name, ast.Constant, ast.Attribute, ast.Subscript, ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Slice)
 
