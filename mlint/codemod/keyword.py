@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlint.codemod import slice as slices
@@ -32,48 +32,61 @@ def add(source: Source, call: ast.Call, name: str, value: str) -> Edit:
         Refused: the call has such a keyword, or its layout cannot be kept.
         ValueError: ``name`` or ``value`` are no Python.
     """
-    keyword = _keyword(name, value)
-    if _find(call, name) is not None:
-        raise Refused(f"the call has an argument {name} already")
+    return add_all(source, call, {name: value})
+
+
+def add_all(source: Source, call: ast.Call, values: Mapping[str, str]) -> Edit:
+    """As `add`, for several keyword arguments."""
+    new: list[ast.keyword] = []
+    for name, value in values.items():
+        new.append(_keyword(name, value))
+        if _find(call, name) is not None:
+            raise Refused(f"the call has an argument {name} already")
     existing = arguments(call)
-    index = next(
+    first = next(
         (number for number, item in enumerate(existing) if isinstance(item, ast.keyword) and item.arg is None),
         len(existing),
     )
 
     def change(node: cst.Call) -> cst.Call:
-        import libcst as cst
+        for index, (name, value) in enumerate(values.items(), first):
+            node = _added(node, name, value, index)
+        return node
 
-        plain = cst.SimpleWhitespace("")
-        new = cst.Arg(
-            slices.parse(value),
-            keyword=cst.Name(name),
-            equal=cst.AssignEqual(whitespace_before=plain, whitespace_after=plain),
-        )
-        args = list(node.args)
-        if len(args) == 1 and isinstance(args[0].value, cst.GeneratorExp) and not args[0].value.lpar:
-            # The parentheses of the call were those of the generator too.
-            generator = args[0].value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-            args = [args[0].with_changes(value=generator)]
-        if not args:
-            return _first(node, new)
-        between = _between(node)
-        if index < len(args):
-            args.insert(index, new.with_changes(comma=cst.Comma(whitespace_after=between)))
-            return node.with_changes(args=args)
-        last = args[-1]
-        if isinstance(last.comma, cst.Comma):
-            closing = last.comma.whitespace_after
-            before, after = _split(closing, between)
-            args[-1] = last.with_changes(comma=last.comma.with_changes(whitespace_after=before))
-            args.append(new.with_changes(comma=last.comma.with_changes(whitespace_after=after)))
-        else:
-            before, after = _split(last.whitespace_after_arg, between)
-            args[-1] = last.with_changes(comma=cst.Comma(whitespace_after=before), whitespace_after_arg=plain)
-            args.append(new.with_changes(whitespace_after_arg=after))
+    return _edited(source, call, [*existing[:first], *new, *existing[first:]], change)
+
+
+def _added(node: cst.Call, name: str, value: str, index: int) -> cst.Call:
+    import libcst as cst
+
+    plain = cst.SimpleWhitespace("")
+    new = cst.Arg(
+        slices.parse(value),
+        keyword=cst.Name(name),
+        equal=cst.AssignEqual(whitespace_before=plain, whitespace_after=plain),
+    )
+    args = list(node.args)
+    if len(args) == 1 and isinstance(args[0].value, cst.GeneratorExp) and not args[0].value.lpar:
+        # The parentheses of the call were those of the generator too.
+        generator = args[0].value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+        args = [args[0].with_changes(value=generator)]
+    if not args:
+        return _first(node, new)
+    between = _between(node)
+    if index < len(args):
+        args.insert(index, new.with_changes(comma=cst.Comma(whitespace_after=between)))
         return node.with_changes(args=args)
-
-    return _edited(source, call, [*existing[:index], keyword, *existing[index:]], change)
+    last = args[-1]
+    if isinstance(last.comma, cst.Comma):
+        closing = last.comma.whitespace_after
+        before, after = _split(closing, between)
+        args[-1] = last.with_changes(comma=last.comma.with_changes(whitespace_after=before))
+        args.append(new.with_changes(comma=last.comma.with_changes(whitespace_after=after)))
+    else:
+        before, after = _split(last.whitespace_after_arg, between)
+        args[-1] = last.with_changes(comma=cst.Comma(whitespace_after=before), whitespace_after_arg=plain)
+        args.append(new.with_changes(whitespace_after_arg=after))
+    return node.with_changes(args=args)
 
 
 def remove(source: Source, call: ast.Call, name: str | int) -> Edit:

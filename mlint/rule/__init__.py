@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.elementwise import MATH
     from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
     from mlint.model.modes import Birth
+    from mlint.model.parameters import Parameters, of_dictionary, of_keywords
     from mlint.model.pools import POOL
     from mlint.model.rowloop import RowLoop, find_row_loop, takes_only_columns
     from mlint.model.samples.batch import Batch, Batches
@@ -63,6 +64,7 @@ _LAZY = {
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "modes": "Birth",
     "pools": "POOL",
+    "parameters": "Parameters of_dictionary of_keywords",
     "rowloop": "RowLoop find_row_loop takes_only_columns",
     "tapes": "Tape",
     "samples.batch": "Batch Batches",
@@ -145,6 +147,7 @@ __all__ = [
     "NotColumnar",
     "NotElementwise",
     "Options",
+    "Parameters",
     "Pattern",
     "PatternRule",
     "Place",
@@ -172,6 +175,8 @@ __all__ = [
     "find_row_loop",
     "kept",
     "lift_pointwise",
+    "of_dictionary",
+    "of_keywords",
     "reader",
     "reading",
     "takes_only_columns",

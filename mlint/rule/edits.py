@@ -45,6 +45,12 @@ class Edits:
 
         return keyword.add(self._source, call, name, value)
 
+    def add_keywords(self, call: ast.Call, values: Mapping[str, str]) -> Edit:
+        """Append several keyword arguments."""
+        from mlint.codemod import keyword
+
+        return keyword.add_all(self._source, call, values)
+
     def put_keyword(self, call: ast.Call, name: str, value: str) -> Edit:
         """Give a keyword argument a value, whether the call has it already or not."""
         given = any(keyword.arg == name for keyword in call.keywords)

@@ -77,9 +77,7 @@ class JaxKeySplitLost(Rule):
     examples = (
         Example(
             given=GIVEN,
-            bad=(
-                "def sample(key):\n    jax.random.split(key)  # a fresh key\n    return jax.random.normal(key, (3,))"
-            ),
+            bad=("def sample(key):\n    jax.random.split(key)  # a fresh key\n    return jax.random.normal(key, (3,))"),
             good=(
                 "def sample(key):\n    key, _ = jax.random.split(key)  # a fresh key\n"
                 "    return jax.random.normal(key, (3,))"

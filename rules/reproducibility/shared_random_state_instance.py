@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from mlint.rule import SPLITTER, Call, Context, Edit, Example, Finding, Fix, Rule, Safety, walk
 
 _MAKER = "numpy.random.RandomState"
+_SELDOM = frozenset(
+    "PCA KernelPCA Ridge RidgeClassifier Lasso ElasticNet LogisticRegression LinearSVC SVC NuSVC".split()
+)
+_DRAWING = frozenset({"sag", "saga", "liblinear", "randomized", "arpack"})
+"""Estimators that draw with one of these solvers only."""
 _LIBRARIES = ("sklearn.", "imblearn.", "cuml.", "dask_ml.", "sklearnex.")
 
 GIVEN = (
@@ -236,6 +241,11 @@ class SharedRandomStateInstance(Rule):
             note="numbers drawn from it",
         ),
         Example(
+            given=GIVEN + "from sklearn.decomposition import PCA\n",
+            ok="rng = np.random.RandomState(0)\na = PCA(random_state=rng)\nb = SGDClassifier(random_state=rng)",
+            note="the full decomposition draws nothing",
+        ),
+        Example(
             given="import numpy as np\nfrom mine import Tree, Forest\nimport sklearn\n",
             ok="rng = np.random.RandomState(0)\na = Tree(random_state=rng)\nb = Forest(random_state=rng)",
             note="classes of which nothing is known",
@@ -289,6 +299,9 @@ def _given(use: ast.expr, ctx: Context) -> Iterator[ast.Call]:
     dotted = ctx.dotted(call.func) or ""
     last = dotted.rpartition(".")[2]
     if not dotted.startswith(_LIBRARIES) or not last[:1].isupper():
+        return
+    solver = next((k.value for k in call.keywords if k.arg in ("solver", "svd_solver", "eigen_solver")), None)
+    if last in _SELDOM and not (isinstance(solver, ast.Constant) and solver.value in _DRAWING):
         return
     if next(ctx.tree.loops(call), None) is None and not ctx.flow.is_conditional(call):
         yield call

@@ -3,7 +3,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Call, Context, Edit, Example, Finding, Rule, Safety, walk
+from mlint.rule import (
+    Call,
+    Context,
+    Edit,
+    Example,
+    Finding,
+    Parameters,
+    Rule,
+    Safety,
+    of_dictionary,
+    of_keywords,
+)
 
 _LIGHTGBM_CLASSES = tuple(f"lightgbm.{name}" for name in ("LGBMClassifier", "LGBMRegressor", "LGBMRanker", "LGBMModel"))
 _XGBOOST_CLASSES = tuple(
@@ -50,33 +61,36 @@ class BoostingParametersInconsistent(Rule):
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
         dotted = ctx.dotted(node.func) or ""
-        given, complete = _parameters(node, dotted, ctx)
+        if dotted.endswith((".train", ".cv")):
+            given = of_dictionary(ctx.model, ctx.argument(node, "params", 0))
+        else:
+            given = of_keywords(ctx.model, node)
         if dotted in _LIGHTGBM:
             yield from _leaves(given, ctx)
-            yield from self._bagging(given, complete, ctx)
-            unbalanced, weight = _first(given, _UNBALANCED), _first(given, ("scale_pos_weight",))
+            yield from self._bagging(given, ctx)
+            unbalanced, weight = given.first(*_UNBALANCED), given.first("scale_pos_weight")
             if unbalanced is not None and weight is not None and _value(unbalanced[2]) is True:
                 if isinstance(_value(weight[2]), (int, float)) and _value(weight[2]) != 1:
                     message = f"`{unbalanced[0]}` and `scale_pos_weight` cannot be used together"
                     yield ctx.finding(unbalanced[1], message, "keep one of the two")
-        classes, objective = _first(given, _CLASSES), _first(given, _OBJECTIVE)
+        classes, objective = given.first(*_CLASSES), given.first(*_OBJECTIVE)
         if classes is not None and objective is not None:
             text, count = _value(objective[2]), _value(classes[2])
             if text in ("binary", "binary:logistic", "binary:logitraw", "binary:hinge") and isinstance(count, int):
                 if count > 1:
                     message = f'`{classes[0]}={count}` does not go with the objective "{text}"'
                     yield ctx.finding(classes[1], message, "use a multi-class objective, or leave the number out")
-        method, device = _first(given, ("tree_method",)), _first(given, ("device",))
+        method, device = given.first("tree_method"), given.first("device")
         if dotted in _XGBOOST and method is not None and device is not None and _value(method[2]) == "exact":
             if str(_value(device[2])).startswith(("cuda", "gpu")):
                 message = 'the tree method "exact" does not run on a GPU'
                 yield ctx.finding(method[1], message, 'use "hist"')
 
-    def _bagging(self, given: _Given, complete: bool, ctx: Context) -> Iterator[Finding]:
-        fraction, frequency, boosting = _first(given, _FRACTION), _first(given, _FREQUENCY), _first(given, _BOOSTING)
+    def _bagging(self, given: Parameters, ctx: Context) -> Iterator[Finding]:
+        fraction, frequency, boosting = given.first(*_FRACTION), given.first(*_FREQUENCY), given.first(*_BOOSTING)
         if (
             fraction is None
-            or not complete
+            or not given.complete
             or (boosting is not None and _value(boosting[2]) not in ("gbdt", "bagging"))
         ):
             return
@@ -165,73 +179,6 @@ class BoostingParametersInconsistent(Rule):
     )
 
 
-_Entry = tuple[str, ast.expr | ast.keyword, ast.expr]
-_Given = dict[str, _Entry]
-
-
-def _parameters(node: ast.Call, dotted: str, ctx: Context) -> tuple[_Given, bool]:
-    """The parameters that are plain to see, as (name, place, value), and whether these are all."""
-    given: _Given = {}
-    complete = True
-    if dotted.endswith((".train", ".cv")):
-        source = ctx.argument(node, "params", 0)
-        return _of_dict(source, ctx) if source is not None else (given, False)
-    for keyword in node.keywords:
-        if keyword.arg is None:
-            inner, whole = _of_dict(keyword.value, ctx)
-            given.update(inner)
-            complete = complete and whole
-        else:
-            given[keyword.arg] = (keyword.arg, keyword, keyword.value)
-    return given, complete and not any(isinstance(argument, ast.Starred) for argument in node.args)
-
-
-def _of_dict(node: ast.expr, ctx: Context) -> tuple[_Given, bool]:
-    """The entries of a dictionary that is written out, directly or under a name that nothing changes."""
-    if isinstance(node, ast.Name):
-        found = ctx.names.lookup(node)
-        bindings = ctx.reaching.of(node) or []
-        if found is None or len(bindings) != 1 or len(found[1]) != 1 or bindings[0].value is None:
-            return {}, False
-        if bindings[0].how != "assign" or bindings[0].path or _changed(node.id, ctx):
-            return {}, False
-        node = bindings[0].value
-    given: _Given = {}
-    complete = True
-    if isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                given[key.value] = (key.value, key, value)
-            else:
-                complete = False
-        return given, complete
-    if isinstance(node, ast.Call) and ctx.dotted(node.func) == "dict" and not node.args:
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                complete = False
-            else:
-                given[keyword.arg] = (keyword.arg, keyword, keyword.value)
-        return given, complete
-    return {}, False
-
-
-def _changed(name: str, ctx: Context) -> bool:
-    """Whether something in the file may change a dictionary of this name."""
-    for node in walk(ctx.tree.module):
-        if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
-            if isinstance(node.value, ast.Name) and node.value.id == name:
-                return True
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name:
-            if node.attr not in ("get", "items", "keys", "values", "copy"):
-                return True
-    return False
-
-
-def _first(given: _Given, names: tuple[str, ...]) -> _Entry | None:
-    """The entry under the first of several names of a parameter."""
-    return next((given[name] for name in names if name in given), None)
-
-
 def _value(node: ast.expr) -> object:
     """A literal value; the node itself for anything else."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
@@ -240,8 +187,8 @@ def _value(node: ast.expr) -> object:
     return node.value if isinstance(node, ast.Constant) else node
 
 
-def _leaves(given: _Given, ctx: Context) -> Iterator[Finding]:
-    leaves, depth = _first(given, _LEAVES), _first(given, ("max_depth",))
+def _leaves(given: Parameters, ctx: Context) -> Iterator[Finding]:
+    leaves, depth = given.first(*_LEAVES), given.first("max_depth")
     if leaves is None or depth is None:
         return
     number, deep = _value(leaves[2]), _value(depth[2])

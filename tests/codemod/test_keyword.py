@@ -174,3 +174,15 @@ def test_deep_nesting_is_refused() -> None:
 )
 def test_the_shortest_edit(old: str, new: str, edit: Edit) -> None:
     assert keyword.shortest(10, old, new) == edit
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("f()", "f(k=0, m=1)"),
+        ("f(a, **b)", "f(a, k=0, m=1, **b)"),
+        ("f(\n    a,  # c\n)", "f(\n    a,  # c\n    k=0,\n    m=1,\n)"),
+    ],
+)
+def test_several_are_added(rewrite: Rewrite, before: str, after: str) -> None:
+    assert rewrite(before, lambda s, t: keyword.add_all(s, call_of(t), {"k": "0", "m": "1"})) == after
