@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.loops.elementwise import MATH
+    from mlint.model.loops.extremes import Extreme, extreme
     from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
+    from mlint.model.loops.starts import Starts, starts
+    from mlint.model.loops.temporaries import Computed, computed
     from mlint.model.modes import Birth
     from mlint.model.parameters import Parameters, of_dictionary, of_keywords
     from mlint.model.pools import POOL
@@ -61,6 +64,9 @@ _LAZY = {
     "loops.described": "Lifted NotElementwise Place Scattered Target",
     "loops.elementwise": "MATH",
     "loops.pointwise": "Pointwise filled lift_pointwise",
+    "loops.extremes": "Extreme extreme",
+    "loops.starts": "Starts starts",
+    "loops.temporaries": "Computed computed",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "modes": "Birth",
     "pools": "POOL",
@@ -125,10 +131,12 @@ __all__ = [
     "Call",
     "Column",
     "Columns",
+    "Computed",
     "Context",
     "Contraction",
     "Edit",
     "Example",
+    "Extreme",
     "Factor",
     "Finding",
     "Fix",
@@ -162,6 +170,7 @@ __all__ = [
     "Safety",
     "SampleLoop",
     "Scattered",
+    "Starts",
     "Store",
     "Tape",
     "Target",
@@ -171,6 +180,8 @@ __all__ = [
     "arms",
     "around",
     "column_name",
+    "computed",
+    "extreme",
     "filled",
     "find_row_loop",
     "kept",
@@ -179,6 +190,7 @@ __all__ = [
     "of_keywords",
     "reader",
     "reading",
+    "starts",
     "takes_only_columns",
     "walk",
     "walk_scope",

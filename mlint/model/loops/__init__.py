@@ -3,4 +3,7 @@
 `counted` sees which loops go over elements, `lengths` how many there are, `dtypes` what arithmetic gives, `memory`
 which arrays may be one, `scalars` what numbers do in a round; `elementwise` puts these together and says what the
 rounds compute, in the terms of `described`.
+
+`temporaries` are variables of one round, `starts` what a variable has where a loop begins, `extremes` the rounds that
+keep the largest value so far.
 """

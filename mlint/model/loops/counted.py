@@ -10,6 +10,7 @@ from mlint.model.loops.lengths import Length
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
+    from mlint.model.loops.temporaries import Temporary
 
 _SHORT = 8
 """Loops with a literal number of rounds up to this are left alone: an array expression costs as much."""
@@ -25,6 +26,7 @@ class Axis:
         count: the expression of the end; None where the loop goes over the arrays themselves.
         elements: variable → the array whose elements it takes.
         uneven: whether the arrays may have different lengths (`zip` stops at the shortest).
+        temporaries: variables that each round computes anew before it is done with them.
     """
 
     def __init__(
@@ -42,12 +44,19 @@ class Axis:
         self.count = count
         self.elements = elements
         self.uneven = uneven
+        self.temporaries: tuple[Temporary, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
         """The variables of the loop."""
-        own = [name for name, _ in self.elements]
+        own = [*(name for name, _ in self.elements), *(temporary.name for temporary in self.temporaries)]
         return frozenset(own if self.index is None else [self.index, *own])
+
+    def computing(self, temporaries: tuple[Temporary, ...]) -> Axis:
+        """The same loop with variables that each of its rounds computes."""
+        axis = Axis(self.index, self.start, self.stop, self.count, self.elements, self.uneven)
+        axis.temporaries = temporaries
+        return axis
 
     @property
     def short(self) -> bool:

@@ -421,6 +421,9 @@ class Elementwise:
             for name, array in axis.elements:
                 if node.id == name:
                     return self._read(node, array, (Place(number),), axes, lifted)
+            for temporary in axis.temporaries:
+                if node.id == temporary.name:
+                    return temporary.into(lifted, node)
         raise NotElementwise(f"`{node.id}` is not an element")
 
     def _numbers(self, node: ast.Name, axis: Axis, number: int, count: int) -> str:
