@@ -1,4 +1,4 @@
-"""Writes the pages of docs/rules/ from the rules themselves.
+"""Writes the pages of docs/rules/, and the numbers of the README's table of families, from the rules themselves.
 
     python scripts/build_docs.py            write what has changed
     python scripts/build_docs.py --check    say what would change; exit 1 if anything would
@@ -17,6 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "rules"
+README = ROOT / "README.md"
 FAMILIES = {
     "0": "mlint itself",
     "1": "Vectorization",
@@ -49,8 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             (PAGES / name).write_text(wanted[name], encoding="utf-8")
         else:
             (PAGES / name).unlink()
+    readme = README.read_text(encoding="utf-8")
+    counted = with_numbers(readme)
+    if counted != readme:
+        changed.append(README.name)
+        print(README.name)
+        if not options.check:
+            README.write_text(counted, encoding="utf-8")
     if changed and options.check:
-        print("docs/rules is not up to date: run python scripts/build_docs.py", file=sys.stderr)
+        print("docs/rules or README.md is not up to date: run python scripts/build_docs.py", file=sys.stderr)
     return 1 if changed and options.check else 0
 
 
@@ -84,6 +92,28 @@ def pages() -> dict[str, str]:
         )
     found["README.md"] = "".join(parts)
     return found
+
+
+def with_numbers(readme: str) -> str:
+    """The README with the numbers of each family in its table: rules, those with a fix, with a safe one, and examples
+    whose fix is executed before and after.
+    """
+    from mlint.registry import load_index, load_rule
+
+    lines = readme.split("\n")
+    for position, line in enumerate(lines):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ML") and len(cells) == 7 and cells[0][2:].isdigit():
+            entries = [e for e in load_index().entries if e.code.startswith(cells[0]) and e.class_name]
+            examples = [example for entry in entries for example in load_rule(entry).examples]
+            numbers = (
+                len(entries),
+                sum(entry.fix != "none" for entry in entries),
+                sum(entry.fix.startswith("safe") for entry in entries),
+                sum(example.equal is not None for example in examples),
+            )
+            lines[position] = f"| {' | '.join([cells[0], cells[1], *map(str, numbers), cells[6]])} |"
+    return "\n".join(lines)
 
 
 def _measured() -> dict[str, Any]:

@@ -162,7 +162,20 @@ class ReseedInsideFunction(Rule):
             return False
         if function.name.startswith("_") and function.name not in ("__init__", "__call__"):
             return False
+        if self._only_sets_up(function):
+            return False
         return not (function.decorator_list or RUNNING.search(function.name) or ctx.runs_program(function))
+
+    def _only_sets_up(self, function: FunctionNode) -> bool:
+        """Whether a function makes nothing and returns nothing: it is there for what it sets."""
+        for inner in walk_statements(function.body):
+            if isinstance(inner, (ast.For, ast.While, ast.Yield, ast.YieldFrom)):
+                return False
+            if isinstance(inner, ast.Return) and inner.value is not None:
+                return False
+            if isinstance(inner, ast.Assign) and any(isinstance(target, ast.Name) for target in inner.targets):
+                return False
+        return True
 
     def _measures(self, body: list[ast.stmt], ctx: Context) -> bool:
         """Whether code takes the time, or compares results with each other."""
@@ -195,6 +208,11 @@ class ReseedInsideFunction(Rule):
         Example(given=DATASET, ok="def set_seed():\n    torch.manual_seed(0)\n    np.random.seed(0)"),
         Example(given=DATASET, ok="def seed_everything(seed):\n    torch.manual_seed(seed)\n    np.random.seed(seed)"),
         Example(given=DATASET, ok="def make_deterministic():\n    random.seed(0)"),
+        Example(
+            given=DATASET,
+            ok="def prepare():\n    torch.manual_seed(0)\n    torch.set_num_threads(1)",
+            note="it is there for what it sets",
+        ),
         Example(given=DATASET, ok="def main():\n    torch.manual_seed(0)\n\n\nmain()"),
         Example(
             given=DATASET,
