@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.loops.elementwise import MATH
-    from mlint.model.loops.extremes import Extreme, extreme
+    from mlint.model.loops.extremes import Extreme, Placed, extreme, placed
     from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
-    from mlint.model.loops.starts import Starts, starts
+    from mlint.model.loops.starts import Starts, starts, undisturbed
     from mlint.model.loops.temporaries import Computed, computed
     from mlint.model.modes import Birth
     from mlint.model.parameters import Parameters, of_dictionary, of_keywords
@@ -64,8 +64,8 @@ _LAZY = {
     "loops.described": "Lifted NotElementwise Place Scattered Target",
     "loops.elementwise": "MATH",
     "loops.pointwise": "Pointwise filled lift_pointwise",
-    "loops.extremes": "Extreme extreme",
-    "loops.starts": "Starts starts",
+    "loops.extremes": "Extreme Placed extreme placed",
+    "loops.starts": "Starts starts undisturbed",
     "loops.temporaries": "Computed computed",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "modes": "Birth",
@@ -159,6 +159,7 @@ __all__ = [
     "Pattern",
     "PatternRule",
     "Place",
+    "Placed",
     "Pointwise",
     "Protocol",
     "Read",
@@ -188,10 +189,12 @@ __all__ = [
     "lift_pointwise",
     "of_dictionary",
     "of_keywords",
+    "placed",
     "reader",
     "reading",
     "starts",
     "takes_only_columns",
+    "undisturbed",
     "walk",
     "walk_scope",
     "walk_statements",

@@ -25,6 +25,7 @@ from mlint.rule import (
     computed,
     extreme,
     starts,
+    undisturbed,
 )
 
 NUMPY = "import numpy as np\n"
@@ -195,6 +196,14 @@ class MinmaxReductionLoop(Rule):
             ok="m, at = k[0], 0\nfor i in range(len(k)):\n    if k[i] > m:\n        m = k[i]\n        at = i",
             note="for argmax-loop to say",
         ),
+        Example(
+            given=INTEGERS,
+            bad="m = k[0]\nk[0] = 0\nfor x in k:\n    if x > m:\n        m = x",
+            good="m = k[0]\nk[0] = 0\nm = max(m, k.max())",
+            equal="m",
+            safety="safe",
+            note="what the loop starts at is no element any more",
+        ),
         Example(given=INTEGERS, ok="m = 0\nfor x in k:\n    if x > m:\n        m = x\n    else:\n        m -= 1"),
         Example(given=INTEGERS, ok="m = 0\nfor x in k:\n    if x > m:\n        m = x + 1"),
         Example(
@@ -334,6 +343,8 @@ class MinmaxReductionLoop(Rule):
             return None
         key = ctx.model.lengths.identity(array)
         if key is None or key != lifted.operands[0].key or not isinstance(array, (ast.Name, ast.Attribute)):
+            return None
+        if not undisturbed(ctx.model, begin, found.nest.loop, other):
             return None
         if axis.start == 1 and isinstance(other.slice, ast.Constant) and other.slice.value == 0:
             axis = Axis(axis.index, 0, axis.stop, axis.count, ())

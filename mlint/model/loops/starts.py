@@ -7,6 +7,9 @@ import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlint.model.quiet import quiet
+from mlint.model.tree import walk
+
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
 
@@ -63,6 +66,41 @@ def starts(model: FileModel, loop: ast.stmt, name: str, own: Collection[ast.stmt
     if not numbers and not others:
         return None
     return Starts(tuple(numbers), tuple(others), tuple(statements), repeated)
+
+
+def undisturbed(model: FileModel, begin: Starts, loop: ast.stmt, value: ast.expr) -> bool:
+    """Whether what a variable starts at has the same value where the loop begins: nothing in between changes it.
+
+    Args:
+        model: the file.
+        begin: the one start of the variable.
+        loop: the loop.
+        value: the expression that it starts at.
+    """
+    if len(begin.statements) != 1 or begin.repeated:
+        return False
+    block, first = model.tree.block(loop), begin.statements[0]
+    if not any(statement is first for statement in block):
+        return False
+    places = [number for number, statement in enumerate(block) if statement is first or statement is loop]
+    between = block[places[0] + 1 : places[-1]]
+    if len(places) != 2 or block[places[0]] is not first:
+        return False
+    names = {node.id for node in walk(value) if isinstance(node, ast.Name)}
+    for statement in (first, *between):
+        targets = statement.targets if isinstance(statement, ast.Assign) else ()
+        if not targets or not all(_are_names(target, names) for target in targets):
+            return False
+        if not quiet(model, statement):
+            return False
+    return True
+
+
+def _are_names(target: ast.expr, others: Collection[str]) -> bool:
+    """Whether a target is made of variables, none of them one of the others."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return all(_are_names(element, others) for element in target.elts)
+    return isinstance(target, ast.Name) and target.id not in others
 
 
 def number(model: FileModel, node: ast.expr) -> int | float | None:
