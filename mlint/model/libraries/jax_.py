@@ -48,7 +48,8 @@ METHODS: dict[str, dict[str, str]] = {
         ),
         "item": "scalar",
         "tolist": "list",
-    }
+    },
+    "jax.at": returning("jax.Array", "set add subtract multiply mul divide power min max apply get"),
 }
 
 ATTRIBUTES: dict[str, dict[str, str]] = {

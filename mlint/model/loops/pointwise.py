@@ -74,22 +74,32 @@ class Pointwise:
         self.doubts: list[str] = []
 
 
-def lift_pointwise(batches: Batches, node: ast.expr) -> Pointwise:
+def lift_pointwise(
+    batches: Batches, node: ast.expr, *, target: ast.expr | None = None, numbers: str | None = None
+) -> Pointwise:
     """An expression of one round as an expression of whole tensors.
+
+    Args:
+        batches: the samples of the loop.
+        node: the expression.
+        target: the tensor that the round stores its own sample of, and may read that sample of.
+        numbers: what the counter of the loop is for all samples: ``torch.arange(n)``.
 
     Raises:
         NotElementwise: it is none, with the reason.
     """
     found = Pointwise(node)
-    lifter = _Lifter(batches, found)
+    lifter = _Lifter(batches, found, target, numbers)
     lifter.visit(node)
     lifter.line_up()
     return found
 
 
 class _Lifter:
-    def __init__(self, batches: Batches, found: Pointwise) -> None:
+    def __init__(self, batches: Batches, found: Pointwise, target: ast.expr | None, numbers: str | None) -> None:
         self.batches = batches
+        self.target = target
+        self.numbers = numbers
         self.model = batches.model
         self.found = found
         self.ranks: set[int | None] = set()
@@ -104,6 +114,10 @@ class _Lifter:
         sample = self.batches.sample(node)
         if sample is not None:
             self.read(node, sample.data, sample.text)
+        elif isinstance(node, ast.Name) and node.id == self.batches.loop.index and self.numbers is not None:
+            self.found.replacements[node] = self.numbers
+            self.texts.add(self.numbers)
+            self.ranks.add(0)
         elif isinstance(node, ast.BinOp):
             if type(node.op) not in _OPERATORS:
                 raise NotElementwise(f"`{ast.unparse(node)}` is no pointwise operation")
@@ -122,7 +136,8 @@ class _Lifter:
         """A sample of a tensor."""
         if not self.model.kinds.is_a(data, *TENSORS):
             raise NotElementwise(f"`{ast.unparse(data)}` is not proven to be a tensor")
-        if self.batches.loop.varies(data) or self.batches.loop.changes(data):
+        own = self.target is not None and ast.dump(data) == ast.dump(self.target).replace("Store()", "Load()")
+        if self.batches.loop.varies(data) or (self.batches.loop.changes(data) and not own):
             raise NotElementwise(f"`{ast.unparse(data)}` is another one in each round")
         if text is None:
             raise NotElementwise(f"`{ast.unparse(data)}` would be computed more than once")
@@ -187,7 +202,7 @@ class _Lifter:
 
     def line_up(self) -> None:
         """Whether the dimensions of all operands line up for all samples as they do for one."""
-        if not self.found.data:
+        if not self.texts:
             raise NotElementwise("nothing of it is a sample of a tensor")
         rank = next(iter(self.ranks)) if len(self.ranks) == 1 else None
         if len(self.texts) > 1 and rank is None:
