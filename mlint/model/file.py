@@ -14,6 +14,7 @@ from mlint.model.tree import Seen, Tree
 
 if TYPE_CHECKING:  # what most files need none of is imported when a rule asks for it
     from mlint.model.callees import Callees
+    from mlint.model.determinism import Determinism
     from mlint.model.effects import Effects
     from mlint.model.grad_mode import GradMode
     from mlint.model.guards import Guards
@@ -167,6 +168,13 @@ class FileModel:
         from mlint.model.randomness import Randomness
 
         return Randomness(self)
+
+    @cached_property
+    def determinism(self) -> Determinism:
+        """Requests for results that repeat themselves."""
+        from mlint.model.determinism import Determinism
+
+        return Determinism(self)
 
     @cached_property
     def late_seeds(self) -> LateSeeds:
