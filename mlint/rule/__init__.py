@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
     from mlint.model.loops.starts import Starts, starts, undisturbed
     from mlint.model.loops.temporaries import Computed, computed
+    from mlint.model.loops.windows import Windows
     from mlint.model.modes import Birth
     from mlint.model.parameters import Parameters, of_dictionary, of_keywords
     from mlint.model.pools import POOL
@@ -67,6 +68,7 @@ _LAZY = {
     "loops.extremes": "Extreme Placed extreme placed",
     "loops.starts": "Starts starts undisturbed",
     "loops.temporaries": "Computed computed",
+    "loops.windows": "Windows",
     "handles": "ARRAYS FILE HDF5 Protocol Use",
     "modes": "Birth",
     "pools": "POOL",
@@ -178,6 +180,7 @@ __all__ = [
     "Template",
     "Trigger",
     "Use",
+    "Windows",
     "arms",
     "around",
     "column_name",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.described import Scattered, Target
     from mlint.model.loops.elementwise import Elementwise
     from mlint.model.loops.outer import Outers
+    from mlint.model.loops.windows import MovingWindows
     from mlint.model.modes import Birth
     from mlint.model.names import Names
     from mlint.model.pools import Needed
@@ -136,6 +137,13 @@ class Context:
         from mlint.model.loops.outer import Outers
 
         return Outers(self.elementwise)
+
+    @cached_property
+    def windows(self) -> MovingWindows:
+        """Windows that move over arrays."""
+        from mlint.model.loops.windows import MovingWindows
+
+        return MovingWindows(self.elementwise)
 
     @property
     def training(self) -> Training:

@@ -166,6 +166,8 @@ class BuiltinReductionOverArray(Rule):
             return
         if _may_be_something_else(node, array, ctx):
             return
+        if isinstance(array, ast.Subscript) and ctx.windows.around(node) is not None:
+            return  # that is for moving-window-loop to say
         ndim = 1 if kind.is_a(SERIES) else ctx.model.lengths.dimensions(array)
         length = ctx.model.lengths.axis(array, 0)
         if ndim not in (1, None) or (length is not None and length.base is None and length.offset <= _SHORT):

@@ -102,13 +102,19 @@ class Elementwise:
             note(REFUSED, "it goes over no range and no proven array, or has more than a few plain statements")
         elif any(axis.short for axis in nest.axes):
             note(REFUSED, "it makes a few rounds only")
-        elif self.model.flow.compiled(loop):
-            note(REFUSED, "a compiler runs the function")
-        elif self._errors_caught(loop):
-            note(REFUSED, "an error of a round is caught around it")
-        else:
+        elif self.interpreted(loop):
             return nest
         return None
+
+    def interpreted(self, node: ast.AST) -> bool:
+        """Whether the interpreter runs code, and nobody catches what a round of a loop may raise."""
+        if self.model.flow.compiled(node):
+            note(REFUSED, "a compiler runs the function")
+        elif self._errors_caught(node):
+            note(REFUSED, "an error of a round is caught around it")
+        else:
+            return True
+        return False
 
     def _plausible_loop(self, loop: ast.For) -> bool:
         """Whether the statements of a loop could be array code: a quick look, before kinds are inferred."""
@@ -130,7 +136,7 @@ class Elementwise:
             return isinstance(call, ast.Call) and all(self.plausible(argument) for argument in call.args)
         return isinstance(statement, (ast.AnnAssign, ast.Break, ast.Continue, ast.Pass))
 
-    def _errors_caught(self, loop: ast.For) -> bool:
+    def _errors_caught(self, loop: ast.AST) -> bool:
         child: ast.AST = loop
         for ancestor in self.model.tree.ancestors(loop):
             if isinstance(ancestor, ast.Try) and any(child is statement for statement in ancestor.body):

@@ -8,6 +8,7 @@ of an ndarray never changes while a name is bound to it.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mlint.model.kinds import NDARRAY
@@ -260,7 +261,7 @@ class Lengths:
         return None
 
     def _made_of_counted(self, value: ast.expr | None, mention: ast.Name) -> bool:
-        """Whether an array is ``np.zeros(n)``, mentioned in a loop over ``range(n)``: n is then no tuple."""
+        """Whether an array is ``np.zeros(n)``, mentioned in a loop over ``range(n - 1)``: n is then no tuple."""
         if not isinstance(value, ast.Call) or not value.args or not isinstance(value.args[0], ast.Name):
             return False
         dotted = self.model.names.dotted(value.func) or ""
@@ -271,7 +272,7 @@ class Lengths:
             isinstance(loop, ast.For)
             and isinstance(loop.iter, ast.Call)
             and self.model.names.dotted(loop.iter.func) == "range"
-            and any(isinstance(given, ast.Name) and self.identity(given) == size for given in loop.iter.args)
+            and any(self.identity(given) == size for part in loop.iter.args for given in _added(part))
             for loop in self.model.tree.ancestors(mention)
         )
 
@@ -308,6 +309,8 @@ class Lengths:
         if found.how in ("parameter", "variadic", "import", "function", "class"):
             return found
         parent = self.model.tree.parent(found.node)
+        if isinstance(found.node, ast.comprehension):
+            return found  # which nothing but the comprehension reads
         if found.how == "for":
             return found if any(a is found.node for a in self.model.tree.ancestors(name)) else None
         return found if any(ancestor is parent for ancestor in self.model.tree.ancestors(name)) else None
@@ -340,6 +343,15 @@ class Lengths:
                 if isinstance(inner, ast.Attribute) and not isinstance(inner.ctx, ast.Load)
             )
         return found
+
+
+def _added(node: ast.expr) -> Iterator[ast.expr]:
+    """The parts of a sum."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        yield from _added(node.left)
+        yield from _added(node.right)
+    else:
+        yield node
 
 
 def _shape_axis(node: ast.expr) -> tuple[ast.expr, int] | None:
