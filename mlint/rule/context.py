@@ -416,6 +416,12 @@ class Context:
 
         return modes.always_training(self.model, model)
 
+    def imports_strangers(self) -> bool:
+        """Whether the file imports something of which nothing is known."""
+        from mlint.model import programs
+
+        return programs.imports_strangers(self.model)
+
     def mentioned(self, *words: str) -> bool:
         """Whether one of some words stands in the file, or in a first-party module that it imports."""
         from mlint.model import programs
