@@ -60,6 +60,12 @@ def same(kinds: Kinds, node: ast.Call, receiver: Kind, name: str) -> Kind:
     """A method of an array that gives one of the same shape."""
     if name == "astype":
         return receiver._replace(dtype=dtype_of(kinds, node.args[0] if node.args else argument(node, "dtype")))
+    if name in ("clip", "round", "argpartition"):
+        if name == "argpartition":
+            ends = node.args[1:] or node.keywords
+            return receiver._replace(ndim=None if ends else receiver.ndim, dtype="int64")
+        plain = all(kinds.of(argument).name in ("int", "bool", "None") for argument in node.args) and not node.keywords
+        return receiver if plain else receiver._replace(ndim=None, dtype=None)
     if name in ("cumsum", "cumprod", "view"):
         if name == "view" or node.args or node.keywords:
             return receiver._replace(ndim=None, dtype=None)
@@ -127,6 +133,8 @@ _KEEPING_DTYPE = frozenset({"abs", "absolute", "negative", "maximum", "minimum",
 
 def _reduction(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Kind:
     operand = receiver if receiver is not None else (kinds.of(node.args[0]) if node.args else UNKNOWN)
+    if name == "trace":
+        return SCALAR if operand.ndim == 2 and not node.keywords else UNKNOWN
     positional = node.args if receiver is not None else node.args[1:]
     position = 1 if name == "numpy.linalg.norm" else 0
     axis = argument(node, "axis") or (positional[position] if len(positional) > position else None)
@@ -271,7 +279,9 @@ def _array(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
     elif last in ("transpose", "swapaxes") and receiver is not None:
         ndim, dtype = receiver.ndim, receiver.dtype
     elif last == "argsort" and receiver is not None:
-        ndim, dtype = receiver.ndim, "int64"
+        axis = node.args[0] if node.args else argument(node, "axis")
+        kept = axis is None or (isinstance(axis, (ast.Constant, ast.UnaryOp)) and not _is_none(axis))
+        ndim, dtype = receiver.ndim if kept else None, "int64"
     elif (
         last in ("concatenate", "hstack", "append", "cumsum", "cumprod", "sort", "argsort", "permutation")
         and first is not None

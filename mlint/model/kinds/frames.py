@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ROLLING = "pandas.Rolling"
 
 _AGGREGATING = frozenset("mean sum median min max std var count first last nunique prod sem any all quantile".split())
+_REDUCING = frozenset(
+    "all any kurt kurtosis max mean median min nunique prod product sem skew std sum var count".split()
+)
 _KEEPING = frozenset("transform cumsum cumprod cummax cummin shift diff rank ffill bfill pct_change fillna".split())
 _OTHER_RESULTS = frozenset(
     "cat get_dummies partition rpartition extract extractall split rsplit to_pydatetime to_pytimedelta".split()
@@ -141,10 +144,20 @@ def method(kinds: Kinds, receiver: Kind, name: str, node: ast.Call) -> Kind | No
         return _accessed(receiver, name)
     if name == "to_dict" and (node.args or node.keywords):
         return UNKNOWN  # a list of rows, for one
+    if receiver.is_a(DATAFRAME) and name in _REDUCING and not _is_one_axis(node):
+        return UNKNOWN
     if receiver.is_a(SERIES) and name == "reset_index":
         drop = _argument(node, "drop")
         return Kind(SERIES) if _is_true(drop) else Kind(DATAFRAME) if drop is None else UNKNOWN
     return None
+
+
+def _is_one_axis(node: ast.Call) -> bool:
+    """Whether a frame is reduced along one axis: ``axis=None`` gives a number, in newer versions at least."""
+    axis = node.args[0] if node.args else _argument(node, "axis")
+    if axis is None:
+        return all(keyword.arg is not None for keyword in node.keywords)
+    return isinstance(axis, ast.Constant) and axis.value is not None
 
 
 def _grouped(receiver: Kind, node: ast.Call) -> Kind:

@@ -118,14 +118,18 @@ def _part(kind: Kind) -> Kind:
 
 def _frame(kind: Kind, node: ast.Call, name: str) -> Kind:
     keywords = {keyword.arg: keyword.value for keyword in node.keywords}
-    inplace = keywords.get("inplace")
+    inplace = None if name == "assign" else keywords.get("inplace")  # a column of that name
     if isinstance(inplace, ast.Constant) and inplace.value is True:
-        return NONE
+        return UNKNOWN if name in _GIVING_THEMSELVES else NONE
     if inplace is not None and not isinstance(inplace, ast.Constant):
         return UNKNOWN
     if "squeeze" in keywords or (name == "pandas.read_csv" and ("chunksize" in keywords or "iterator" in keywords)):
         return UNKNOWN
     return kind._replace(dtype=None) if kind.dtype is not None else kind
+
+
+_GIVING_THEMSELVES = frozenset("fillna replace ffill bfill interpolate where mask clip".split())
+"""Methods that give with ``inplace=True`` the frame itself since pandas 3, and None before."""
 
 
 def method_result(kinds: Kinds, receiver: Kind, name: str, node: ast.Call) -> Kind:

@@ -55,8 +55,11 @@ METHODS: dict[str, dict[str, str]] = {
         "iterrows": "list[tuple[object, pandas.Series]]",
         "squeeze": "object",
         "eval": "object",
+        "asof": "unknown",
     },
     "pandas.Series": {
+        **returning("unknown", "asof divmod rdivmod"),
+        **returning("scalar", "argmax argmin"),
         **returning("pandas.Series", _FRAME_SAME),
         **returning("pandas.Series", "str_"),
         **returning("scalar", "sum mean median std var count nunique corr"),
