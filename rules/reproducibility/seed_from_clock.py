@@ -19,8 +19,8 @@ _OBJECTS = (
 )
 _CLOCKS = frozenset(
     "time.time time.time_ns time.monotonic time.monotonic_ns time.perf_counter time.perf_counter_ns os.getpid "
-    "os.urandom datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today uuid.uuid4 uuid.uuid1 secrets.randbits "
-    "secrets.randbelow".split()
+    "os.urandom datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today uuid.uuid4 uuid.uuid1 "
+    "secrets.randbits secrets.randbelow".split()
 )
 
 
@@ -142,6 +142,11 @@ class SeedFromClock(Rule):
             ok="def init(w):\n    np.random.seed(int(time.time()) + w)\n\nDataLoader([1], worker_init_fn=init)",
             note="a matter of the rule about workers",
         ),
+        Example(
+            given="import os\nimport numpy as np",
+            ok="def start(seed):\n    np.random.seed(seed + os.getpid())",
+            note="a number that was given, and another stream for each process",
+        ),
         Example(given="import numpy as np", ok="np.random.seed()\nnp.random.seed(None)"),
     )
 
@@ -160,6 +165,11 @@ def _clock(node: ast.expr, ctx: Context, depth: int = 0) -> ast.expr | None:
         return None
     if any(isinstance(n, (ast.IfExp, ast.BoolOp, ast.NamedExpr, ast.Await)) for n in walk(node)):
         return None
+    for name in walk(node):
+        if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Store):
+            found = ctx.names.lookup(name)
+            if found is not None and any(binding.how != "import" for binding in found[1]):
+                return None  # a number that was given, and something to tell processes apart
     return next((n for n in walk(node) if isinstance(n, ast.Call) and ctx.dotted(n.func) in _CLOCKS), None)
 
 
