@@ -108,6 +108,42 @@ from sklearn.model_selection import train_test_split
             ),
             "numpy.ndarray (1-d, float64)",
         ),
+        # Names of an outer scope that a function binds anew
+        ("x = torch.zeros(3)\ndef f():\n    global x\n    x = load()\nhere(x)", "unknown"),
+        ("x = torch.zeros(3)\ndef f():\n    global x\n    x = 1\ndef g():\n    here(x)", "torch.Tensor (1-d) | int"),
+        ("x = torch.zeros(3)\ndef f():\n    global x\n    x = torch.ones(2)\nhere(x)", "torch.Tensor (1-d)"),
+        ("x = torch.zeros(3)\ndef f():\n    global y\n    y = 1\nhere(x)", "torch.Tensor (1-d)"),
+        ("def f():\n    global x\n    x = 1\ndef g():\n    x = torch.zeros(3)\n    here(x)", "torch.Tensor (1-d)"),
+        (
+            "def f():\n    x = torch.zeros(3)\n    def g():\n        nonlocal x\n        x = load()\n    here(x)",
+            "unknown",
+        ),
+        # Decorators, partial functions, methods without an instance
+        ("def deco(f): ...\n@deco\ndef g():\n    return torch.zeros(3)\nhere(g())", "unknown"),
+        ("import functools\ndef g(n):\n    return 1.0\nhere(functools.partial(g, 1)())", "float"),
+        ("class A:\n    @staticmethod\n    def make():\n        return 1.0\nhere(A.make())", "float"),
+        ("class A:\n    @property\n    def x(self):\n        return torch.zeros(3)\nhere(A().x)", "torch.Tensor (1-d)"),
+        ("class A:\n    def x(self):\n        return torch.zeros(3)\nhere(A().x)", "unknown"),
+        ("async def g():\n    return torch.zeros(3)\nhere(g())", "unknown"),
+        # Narrowing, scopes and unpacking
+        ("x = None\nif c:\n    x = [1]\nif isinstance(x, list):\n    here(x)", "list[int]"),
+        ("def f(x: torch.Tensor | list):\n    if isinstance(x, list):\n        return\n    here(x)", "torch.Tensor"),
+        ("def f(x: torch.Tensor | list):\n    if not isinstance(x, torch.Tensor) or here(x): ...", "torch.Tensor"),
+        ("x = 1\ny = [x for x in [torch.zeros(3)]]\nhere(x)", "int"),
+        ("x = torch.zeros(3)\ndel x\nhere(x)", "unknown"),
+        ("x = torch.zeros(3)\nfor i in y:\n    here(x)\n    x = x.numpy()", "numpy.ndarray | torch.Tensor (1-d)"),
+        ("a, *b, c = torch.zeros(3), np.zeros(3), 1\nhere(c)", "unknown"),
+        ("(a, b), c = (torch.zeros(3), 1), np.zeros(3)\nhere(b)", "int"),
+        ("for i, (a, b) in enumerate(zip([torch.zeros(3)], [1])):\n    here(a)", "torch.Tensor (1-d)"),
+        ("d = {'a': torch.zeros(3)}\nfor k, v in d.items():\n    here(v)", "torch.Tensor (1-d)"),
+        ("df = pd.DataFrame()\nfor k, g in df.groupby('a')['b']:\n    here(g)", "pandas.Series"),
+        # More annotations
+        ("from typing import Self\nclass A:\n    def m(self) -> Self: ...\nhere(A().m())", "A"),
+        ("from typing import Annotated\ndef f(x: Annotated[torch.Tensor, 'b']):\n    here(x)", "torch.Tensor"),
+        ("from jaxtyping import Float\ndef f(x: Float[torch.Tensor, 'b c']):\n    here(x)", "torch.Tensor (2-d)"),
+        ("import numpy.typing as npt\ndef f(x: npt.NDArray[np.float32]):\n    here(x)", "numpy.ndarray (float32)"),
+        ("def f(x: type[torch.Tensor]):\n    here(x)", "unknown"),
+        ("def f(*args: torch.Tensor):\n    here(args)", "unknown"),
         # Classes and functions of the file
         ("class N(nn.Module):\n    pass\nhere(N().to('cuda'))", "N"),
         (

@@ -65,6 +65,7 @@ class Kinds:
         self._cyclic = False
         self._provisional: dict[ast.AST, Kind] = {}
         self._containers: Containers | None = None
+        self._declared: dict[str, list[ast.Global | ast.Nonlocal]] | None = None
         self._foreign: dict[str, tuple[Kinds, ast.AST] | None] = {}
         self.returns: dict[ast.AST, Kind] = {}
         self.attributes: dict[ast.ClassDef, dict[str, list[ast.expr | ast.AnnAssign]]] = {}
@@ -239,6 +240,15 @@ class Kinds:
         return UNKNOWN
 
     @property
+    def declared(self) -> dict[str, list[ast.Global | ast.Nonlocal]]:
+        """The names that functions of the file declare to be of an outer scope."""
+        if self._declared is None:
+            from mlint.model.kinds import rebound
+
+            self._declared = rebound.declared(self)
+        return self._declared
+
+    @property
     def containers(self) -> Containers:
         """What the file puts into its lists and dicts."""
         if self._containers is None:
@@ -325,6 +335,10 @@ def _infer_name(kinds: Kinds, node: ast.Name) -> Kind:
             return UNKNOWN
         return kinds.class_instance(owner)
     kind = join([kinds.binding(binding) for binding in bindings])
+    if kind.known and kinds.declared:
+        from mlint.model.kinds import rebound
+
+        kind = join([kind, *(kinds.binding(binding) for binding in rebound.bindings(kinds, node))])
     if kind.name == "unknown" or kind.alternatives:
         from mlint.model.kinds import narrowing
 
