@@ -1,13 +1,16 @@
 """Makes the tables of the libraries (`mlint/model/libraries/data/`) from the libraries' own files.
 
-    python scripts/build_tables.py --fetch FOLDER              download what is missing there, then write the tables
+    python scripts/build_tables.py --download FOLDER           download what is missing there, then write the tables
     python scripts/build_tables.py FOLDER                      write the tables from what lies there
     python scripts/build_tables.py FOLDER --only numpy,pandas
     python scripts/build_tables.py FOLDER --check              1 if the tables are not what the files give
     python scripts/build_tables.py --time                      how long each table takes to load
+    python scripts/build_tables.py --deprecations torch        all that torch gives up or has given up
+    python scripts/build_tables.py --deprecations torch --after 1.8 --before 2.0
 
 The folder holds ``<distribution>/<version>/<package>/...``, as `scripts.library_tables.sources` unpacks wheels. Nothing
-of a library is imported or run.
+of a library is imported or run. Reading takes Python 3.12 or newer: older ones cannot parse what the newest versions of
+the libraries are written in.
 """
 
 from __future__ import annotations
@@ -44,12 +47,12 @@ def versions_in(folder: Path, covered: Covered) -> list[Version]:
         places = [place]
         if covered.stubs is not None and version in covered.stubs[1]:
             places.append(folder / covered.stubs[0] / covered.stubs[1][version])
-        library = Library(places)
+        library = Library(places, covered.scope.is_unread)
         names = Reader(library, covered.scope, known).read()
         known = known | {path for path, entry in names.items() if entry.what in ("c", "f")}
         read.append((version, names))
-        if library.unread:
-            print(f"{covered.scope.root} {version}: {len(library.unread)} files do not parse", file=sys.stderr)
+        for broken in library.broken:
+            print(f"{covered.scope.root} {version}: {broken} does not parse", file=sys.stderr)
     return read
 
 
@@ -58,13 +61,13 @@ def made(folder: Path, covered: Covered) -> dict[str, str]:
     versions = versions_in(folder, covered)
     if not versions:
         return {}
-    merge = Merge(versions)
+    merge = Merge(versions, covered.scope.worked_out)
     merge.merge()
     root = covered.scope.root
     listed = " ".join(version for version, _ in versions)
     return {
         f"{root}.txt": writing.names(root, listed, merge.rows, covered.scope.lean),
-        f"{root}.deprecations.txt": writing.deprecations(root, listed, merge.deprecations),
+        f"{root}.deprecations.txt": writing.deprecations(root, listed, merge.deprecations, covered.scope.lean),
     }
 
 
@@ -79,6 +82,20 @@ def show_times() -> None:
         print(f"{root:14} {size:5.0f} KiB   {times}")
 
 
+def show_deprecations(root: str, after: str | None, before: str | None) -> int:
+    """Print what a library gives up, a line each with its versions, what to use instead, and the library's words."""
+    if root not in data.roots():
+        print(f"there is no table of {root}; there is one of {', '.join(data.roots())}", file=sys.stderr)
+        return 2
+    for one in libraries.given_up(root, after, before):
+        name = one.name if one.argument is None else f"{one.name}({one.argument})"
+        removed = "" if one.removed is None else f"in {one.removed[0] or '?'}, not in {one.removed[1]}"
+        if one.back is not None:
+            removed += f", again in {one.back}"
+        print("\t".join((name, f"since {one.since}" if one.since else "", removed, one.replacement or "", one.message)))
+    return 0
+
+
 def _seconds(look_up: Callable[[], object]) -> float:
     for cached in (data._lines, data._text, data.deprecations):
         cached.cache_clear()
@@ -91,18 +108,25 @@ def main(arguments: list[str] | None = None) -> int:
     """Run; 0 if all is as it should be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--fetch", action="store_true", help="download what is missing")
+    parser.add_argument("--download", "--fetch", action="store_true", help="download what is missing")
     parser.add_argument("--only", help="top-level names, separated by commas")
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     parser.add_argument("--time", action="store_true", help="how long each table takes to load")
+    parser.add_argument("--deprecations", metavar="LIBRARY", help="list what a library gives up, from its tables")
+    parser.add_argument("--after", metavar="VERSION", help="only what was deprecated or removed after this version")
+    parser.add_argument("--before", metavar="VERSION", help="only what was deprecated or removed up to this version")
     given = parser.parse_args(arguments)
     if given.time:
         show_times()
         return 0
+    if given.deprecations:
+        return show_deprecations(given.deprecations, given.after, given.before)
     if given.folder is None:
         parser.error("which folder holds the libraries' files?")
+    if tuple(sys.version_info) < (3, 12):
+        parser.error(f"Python 3.12 or newer has to read the libraries' files; this is {sys.version.split()[0]}")
     chosen = [c for c in LIBRARIES if given.only is None or c.scope.root in given.only.split(",")]
-    if given.fetch:
+    if given.download:
         given.folder.mkdir(parents=True, exist_ok=True)
         wanted = {d for c in chosen for d in (c.distribution, *([c.stubs[0]] if c.stubs else []))}
         for missing in sources.fetch(given.folder, tuple(sorted(wanted))):

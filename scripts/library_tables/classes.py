@@ -71,6 +71,8 @@ class Classes:
                 other = self.library.within(module, dotted) or self.library.within(module, dotted, stub=True)
                 if other is not None and other.definitions and isinstance(other.definitions[0], ast.ClassDef):
                     yield other, None
+                elif other is not None and other.is_unknown:
+                    yield None, None
                 else:
                     yield None, module.absolute(dotted) or dotted
             for keyword in node.keywords:

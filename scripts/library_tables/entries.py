@@ -25,17 +25,19 @@ class Entry:
 
     Attributes:
         what: ``f`` function, ``c`` class, ``m`` method, ``p`` property or attribute, ``v`` constant, ``d`` module,
-            ``=`` another name of an object.
+            ``=`` another name of an object, ``?`` something of which nothing is known, as its file does not parse.
         arguments: the parameters, in order; None where they are not known.
         kind: what calling it (or reading it) gives.
         bases: for a class, its bases by public name.
-        open: whether a class can have members that are not seen here.
+        open: whether a class or module can have members that are not seen here.
         notices: what is deprecated about it.
         path: for another name of an object, the name that it is best known by.
         stubbed: whether the parameters are those of a stub.
         quoted: for a module that makes names when they are asked for, the strings in it; for a class, the names that
             its methods set on an object.
         tables: for a module, what it says about its names.
+        computed: whether a module works out some names of values that it offers.
+        accepts: names of arguments that a decorator silently takes as well.
     """
 
     what: str
@@ -48,6 +50,8 @@ class Entry:
     stubbed: bool = False
     quoted: frozenset[str] = frozenset()
     tables: dict[str, Notice] = field(default_factory=dict)
+    computed: bool = False
+    accepts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,10 @@ class Scope:
         root: the top-level name that the library is known by.
         starts: the modules that may hold its public names; the first that there is does.
         skipped: dotted prefixes that are left out.
-        unread: prefixes of modules whose names are left out, and which are too many to be read.
+        endings: endings of names that are left out.
+        unread: a package of which only the names are read, as its modules are too many.
+        read: modules in it that are read all the same.
+        worked_out: a pattern of names that a module may make when they are asked for.
         by_attribute: whether only what a module offers is public, not every file that lies in its folder.
         lean: whether methods and attributes are kept only where they give something to go on with.
     """
@@ -66,9 +73,18 @@ class Scope:
     root: str
     starts: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
+    unread: str | None = None
+    read: tuple[str, ...] = ()
+    worked_out: str | None = None
     by_attribute: bool = False
     lean: bool = False
+
+    def is_unread(self, module: str) -> bool:
+        """Whether only the names of a module are read."""
+        if self.unread is None or not module.startswith(f"{self.unread}."):
+            return False
+        return not any(module == name or module.startswith(f"{name}.") for name in self.read)
 
 
 def arguments_of(node: Function, drop_first: bool = False) -> list[Argument]:
@@ -76,7 +92,7 @@ def arguments_of(node: Function, drop_first: bool = False) -> list[Argument]:
     given = node.args
     positional = [*((a, "positional") for a in given.posonlyargs), *((a, "either") for a in given.args)]
     defaults: list[ast.expr | None] = [*[None] * (len(positional) - len(given.defaults)), *given.defaults]
-    found = [Argument(a.arg, how, shown(d)) for (a, how), d in zip(positional, defaults)]
+    found = [_argument(a.arg, how, shown(d)) for (a, how), d in zip(positional, defaults)]
     if drop_first and found:
         found = found[1:]
     if given.vararg is not None:
@@ -85,6 +101,36 @@ def arguments_of(node: Function, drop_first: bool = False) -> list[Argument]:
     if given.kwarg is not None:
         found.append(Argument(given.kwarg.arg, "**", None))
     return found
+
+
+def _argument(name: str, how: str, default: str | None) -> Argument:
+    """A parameter; two underscores in front of its name are how old stubs say that it is given by position only."""
+    if name.startswith("__") and not name.endswith("__"):
+        return Argument(name[2:], "positional", default)
+    return Argument(name, how, default)
+
+
+def decorated_arguments(node: Function, arguments: list[Argument]) -> list[Argument]:
+    """The parameters of a definition with those that SciPy's decorators add to its signature."""
+    added: list[Argument] = []
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and last_of(decorator.func) == "_axis_nan_policy_factory":
+            axis = next((shown(k.value) for k in decorator.keywords if k.arg == "default_axis"), "0")
+            added.append(Argument("axis", "keyword", axis))
+            added.append(Argument("nan_policy", "keyword", "'propagate'"))
+            added.append(Argument("keepdims", "keyword", "False"))
+        elif isinstance(decorator, ast.Call) and last_of(decorator.func) == "_transition_to_rng" and decorator.args:
+            added.append(Argument(constant_text(decorator.args[0]), "keyword", "None"))
+    known = {argument.name for argument in arguments}
+    added = [argument for argument in added if argument.name not in known]
+    rest = [argument for argument in arguments if argument.how == "**"]
+    return [*(argument for argument in arguments if argument.how != "**"), *added, *rest] if added else arguments
+
+
+def silently_accepted(node: Function) -> frozenset[str]:
+    """The former names of arguments that decorators translate without a word."""
+    calls = [d for d in node.decorator_list if isinstance(d, ast.Call) and last_of(d.func) == "_rename_parameter"]
+    return frozenset(constant_text(call.args[0]) for call in calls if len(call.args) == 2 and not call.keywords)
 
 
 def shown(default: ast.expr | None) -> str | None:
@@ -112,11 +158,14 @@ def agreed(versions: list[list[Argument]]) -> list[Argument] | None:
         default = argument.default
         if argument.how not in ("*", "**"):
             same = [a for other in versions for a in other if a.name == argument.name]
-            written = [a.default for a in same if a.default not in (None, "...")]
+            written = {a.default for a in same if a.default not in (None, "...")}
             optional = argument.name not in always or any(a.default is not None for a in same)
-            default = (written[0] if written else "...") if optional else None
+            default = (written.pop() if len(written) == 1 else "...") if optional else None
         merged.append(Argument(argument.name, argument.how, default))
     return merged
+
+
+_DEFAULTS = frozenset({"default", "default_factory"})
 
 
 def fields(found: Found) -> list[Argument] | None:
@@ -127,7 +176,13 @@ def fields(found: Found) -> list[Argument] | None:
             arguments = []
             for statement in node.body:
                 if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                    default = "..." if isinstance(statement.value, ast.Call) else shown(statement.value)
+                    default = shown(statement.value)
+                    if isinstance(statement.value, ast.Call):
+                        said = {k.arg: k.value for k in statement.value.keywords}
+                        if isinstance(said.get("init"), ast.Constant) and not said["init"].value:
+                            continue
+                        has_default = last_of(statement.value.func) != "field" or said.keys() & _DEFAULTS
+                        default = "..." if has_default else None
                     if last_of(getattr(statement.annotation, "value", statement.annotation)) != "ClassVar":
                         arguments.append(Argument(statement.target.id, "either", default))
             return arguments
@@ -181,6 +236,12 @@ def members_of(body: list[ast.stmt], members: dict[str, list[ast.AST]]) -> None:
         elif isinstance(statement, ast.If):
             members_of(statement.body, members)
             members_of(statement.orelse, members)
+
+
+def imported_in(body: list[ast.stmt]) -> frozenset[str]:
+    """The names that a class body imports: members that are defined elsewhere."""
+    imports = [statement for statement in body if isinstance(statement, (ast.Import, ast.ImportFrom))]
+    return frozenset(alias.asname or alias.name for statement in imports for alias in statement.names)
 
 
 def is_overload(node: Function) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from mlint.model.libraries import Deprecation
@@ -44,12 +45,18 @@ class Row:
 
 
 class Merge:
-    """Merges the versions of one library, oldest first."""
+    """Merges the versions of one library, oldest first.
 
-    def __init__(self, versions: list[Version]) -> None:
+    Args:
+        versions: the names of each version.
+        worked_out: a pattern of names that a module may make when they are asked for.
+    """
+
+    def __init__(self, versions: list[Version], worked_out: str | None = None) -> None:
         self.names = [name for name, _ in versions]
         self.raw = [entries.keys() for _, entries in versions]
         self.versions = [_under_newest_names(entries, versions[-1][1]) for _, entries in versions]
+        self.worked_out = None if worked_out is None else re.compile(worked_out)
         self.rows: list[Row] = []
         self.deprecations: list[Deprecation] = []
 
@@ -58,7 +65,9 @@ class Merge:
         paths = sorted({path for entries in self.versions for path in entries})
         removed: dict[str, tuple[str, str] | None] = {}
         for path in paths:
-            there = [number for number, entries in enumerate(self.versions) if path in entries]
+            there = [n for n, entries in enumerate(self.versions) if path in entries and entries[path].what != "?"]
+            if not there:
+                continue
             row = self._row(path, there)
             removed[path] = row.removed
             self.rows.append(row)
@@ -156,15 +165,21 @@ class Merge:
             made = owner.tables.get(name)
             if made is not None:
                 return not made.gone
-            return name in owner.quoted
+            if self.worked_out is not None and self.worked_out.fullmatch(path):
+                return True
+            return owner.open or name in owner.quoted or (owner.computed and self._is_value(path))
         if owner.what == "c":
             return self._inherits(parent, name, entries, set())
-        return owner.what == "v"
+        return True  # of what is in a value, nothing is known; a function may hide a module of its name
+
+    def _is_value(self, path: str) -> bool:
+        """Whether a name never stands for something that a ``def`` or ``class`` makes."""
+        return all(entries[path].what in ("v", "?") for entries in self.versions if path in entries)
 
     def _hidden(self, path: str, number: int) -> bool:
         """Whether nothing is known of what is in something that a version may have."""
         owner = self.versions[number].get(path)
-        return owner is None or owner.what == "v"
+        return owner is None or owner.what in ("v", "?")
 
     def _inherits(self, owner: str, name: str, entries: dict[str, Entry], seen: set[str]) -> bool:
         entry = entries.get(owner)
@@ -306,7 +321,7 @@ def _swallows(entry: Entry) -> bool:
 
 
 def _accepts(entry: Entry, name: str) -> bool:
-    return any(made.accepted and made.argument == name for made in entry.notices)
+    return name in entry.accepts or any(made.accepted and made.argument == name for made in entry.notices)
 
 
 def _kind(history: list[Entry]) -> str | None:

@@ -66,8 +66,8 @@ def notice(argument: str | None, message: str, since: str | None = None, replace
         replacement = replaced_by(text)
     if argument is not None and replacement == argument:
         replacement = None
-    if len(text) > 200:
-        text = text[:197].rstrip() + "..."
+    if len(text) > 160:
+        text = text[:157].rstrip() + "..."
     return Notice(argument, text, since, replacement)
 
 
@@ -127,6 +127,8 @@ def _distinct(notices: list[Notice]) -> list[Notice]:
 def _decorators(node: Definition) -> Iterator[Notice]:
     for decorator in node.decorator_list:
         name = last_of(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        if name == "_rename_parameter" and isinstance(decorator, ast.Call):
+            yield from _renamed(decorator)
         if "deprecat" not in name.lower():
             continue
         call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
@@ -163,6 +165,15 @@ def _decorators(node: Definition) -> Iterator[Notice]:
             if since is not None and not re.match(r"\d+\.\d+", since):
                 since = None
             yield notice(None, message, since, values.get("new") or values.get("alternative") or None)
+
+
+def _renamed(call: ast.Call) -> Iterator[Notice]:
+    """SciPy's ``_rename_parameter("old", "new", dep_version="1.11.0")``; without a version nothing is said."""
+    version = [keyword.value for keyword in call.keywords if keyword.arg == "dep_version"]
+    texts = [constant_text(value) for value in (*call.args, *version)]
+    if len(texts) == 3:
+        old, new, since = texts
+        yield Notice(old, f"`{old}` is deprecated, use `{new}`", since, new, accepted=True)
 
 
 def _warnings(body: list[ast.stmt], arguments: set[str], name: str, receiver: str | None) -> list[Notice]:

@@ -16,8 +16,10 @@ from scripts.library_tables.entries import (
     agreed,
     arguments_of,
     asks_the_argument,
+    decorated_arguments,
     delegates,
     fields,
+    imported_in,
     in_place,
     is_overload,
     mentioned,
@@ -25,6 +27,7 @@ from scripts.library_tables.entries import (
     returns_otherwise,
     returns_self,
     signature_line,
+    silently_accepted,
     ufunc_arguments,
 )
 from scripts.library_tables.notices import Notice
@@ -118,7 +121,8 @@ class Reader:
                     pending.append((inner, f"{package}.{name}"))
 
     def _left_out(self, path: str) -> bool:
-        if path.rpartition(".")[2] in _NEVER:
+        name = path.rpartition(".")[2]
+        if name in _NEVER or name.endswith(self.scope.endings):
             return True
         return any(path == prefix or path.startswith(prefix + ".") for prefix in self.scope.skipped)
 
@@ -127,7 +131,8 @@ class Reader:
         first = source or stub
         assert first is not None
         names = dict.fromkeys(self.library.public(first))
-        listed = frozenset(names) if first.listed is not None or "__all__" in first.names else frozenset()
+        has_list = first.listed is not None or ("__all__" in first.names and not first.lists_all)
+        listed = frozenset(names) if has_list else frozenset()
         for name, bound in first.names.items():
             if any(b.how == "from" and b.module == "builtins" for b in bound):
                 names[name] = None  # numpy.float of old
@@ -139,6 +144,8 @@ class Reader:
         if package == "torch":
             c_functions = self.library.module(_TORCH_C, stub=True)
             names.update(dict.fromkeys(n for n in (c_functions.names if c_functions else ()) if n.islower()))
+        for name in self.library.unread_names(first):
+            yield name, Found(first, name, [])
         for name in names:
             if name.startswith("_") or name in gone:
                 continue
@@ -146,7 +153,8 @@ class Reader:
             if found is None and package == "torch":
                 found = self.library.member(_TORCH_C, name, stub=True)
             imported = [b for b in first.names.get(name, ()) if b.how == "from"]
-            if any(b.module.startswith(self.scope.unread) for b in imported if self.scope.unread):
+            if any(self.scope.is_unread(b.module) for b in imported):
+                yield name, Found(first, name, [])
                 continue
             offered = any(b.explicit or self.scope.by_attribute for b in imported)
             if found is None and (name in tables or name in listed or offered):
@@ -202,13 +210,22 @@ class Reader:
     def _module(self, package: str) -> Entry:
         module = self.library.module(package)
         entry = Entry("d")
+        if module is not None and not module.readable:
+            return Entry("?")
         if module is not None:
+            inner = [star for star in module.stars if star.partition(".")[0] == self.package]
+            inner = [star for star in inner if not self.scope.is_unread(star)]
+            stars = [self.library.module(star) for star in inner]
+            entry.open = any(star is None or not star.readable for star in stars)
+            computed = [module.partial and not module.lists_all, *(star is not None and star.partial for star in stars)]
+            entry.computed = any(computed)
             entry.tables = {**notices.of_module(module, self._listings(module)), **self._refused(module)}
             text = module.path.read_text(encoding="utf-8", errors="replace")
             if "__getattr__" in text or "lazy" in text.lower():
                 strings = (n.value for n in ast.walk(module.tree) if isinstance(n, ast.Constant))
                 entry.quoted = frozenset(v for v in strings if isinstance(v, str) and v.isidentifier())
             entry.quoted |= module.names.keys() - self._builtins(module)
+            entry.quoted |= frozenset(self.library.public(module)) if module.stars else frozenset()
         return entry
 
     # One name
@@ -216,6 +233,9 @@ class Reader:
     def _describe(self, path: str, found: Found) -> None:
         module = found.module
         if module is None:
+            return
+        if found.is_unknown:
+            self.entries[path] = Entry("?")
             return
         functions = [d for d in found.definitions if isinstance(d, FUNCTIONS)]
         if found.definitions and isinstance(found.definitions[0], ast.ClassDef):
@@ -258,7 +278,8 @@ class Reader:
         elif entry.stubbed and len(plain) > 1:
             entry.arguments = agreed([arguments_of(f, drop) for f in plain])
         else:
-            entry.arguments = arguments_of(main, drop)
+            entry.arguments = decorated_arguments(main, arguments_of(main, drop))
+            entry.accepts = silently_accepted(main)
         nodes, where = stubbed if stubbed is not None else (functions, module)
         entry.kind = self._returned(nodes, where, owner)
         if entry.kind is None and stubbed is not None and not any(is_overload(node) for node in nodes):
@@ -334,6 +355,7 @@ class Reader:
         entry.bases, entry.open = self.classes.bases(found)
         entry.open = entry.open or (found.module is not None and found.module.path.suffix == ".pyi")
         for node in found.definitions:
+            entry.quoted |= imported_in(node.body)
             for made in notices.of_class(node) if isinstance(node, ast.ClassDef) else ():
                 if made.argument and made.argument.startswith("."):  # an attribute that the docstring tells of
                     about = Notice(None, made.message, made.since, made.replacement)
@@ -344,10 +366,11 @@ class Reader:
             if name in ("__init__", "__new__"):
                 constructors = [n for n in nodes if isinstance(n, FUNCTIONS) and not is_overload(n)]
                 if constructors and (entry.arguments is None or name == "__init__"):
-                    entry.arguments = arguments_of(constructors[-1], True)
+                    entry.arguments = decorated_arguments(constructors[-1], arguments_of(constructors[-1], True))
+                    entry.accepts = silently_accepted(constructors[-1])
             entry.open = entry.open or (name == "__getattr__" and any(map(delegates, nodes)))
             entry.quoted |= mentioned(nodes)
-            if not name.startswith("_"):
+            if not name.startswith("_") and not name.endswith(self.scope.endings):
                 self._member_entry(path, name, nodes, where)
         stub = self.library.resolve(path, stub=True)
         if stub is not None and stub.module is not None and stub.module.path.suffix == ".pyi":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,9 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 _DOCUMENTING = frozenset({"_add_docstr", "add_docstr", "_copy_docstring", "copy_func", "set_module"})
 """Calls that give their first argument back with a docstring."""
+
+_LIST = re.compile(r"^__all__\s*\+?=\s*[\[(]([^\])]*)", re.MULTILINE)
+_NAME = re.compile(r"[\"'](\w+)[\"']")
 
 
 @dataclass(slots=True)
@@ -40,10 +44,11 @@ class Bound:
 
 
 class Module:
-    """One file."""
+    """One file; one that does not parse may define anything."""
 
-    def __init__(self, name: str, path: Path, tree: ast.Module) -> None:
+    def __init__(self, name: str, path: Path, tree: ast.Module, readable: bool = True) -> None:
         self.name = name
+        self.readable = readable
         self.path = path
         self.tree = tree
         self.package = name if path.name.startswith("__init__.") else name.rpartition(".")[0]
@@ -51,7 +56,11 @@ class Module:
         self.stars: list[str] = []
         self.listed: list[str] | None = None
         self.borrowed: list[str] = []  # expressions `m.__all__` in the list of public names
+        self.partial = False  # whether a computation adds to the list
+        self.lists_all = False  # whether it is `__all__ = [s for s in dir() if ...]`
         self._read(tree.body)
+        if self.lists_all:
+            self.listed = None
 
     @property
     def is_package(self) -> bool:
@@ -102,7 +111,8 @@ class Module:
             elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 func = node.value.func
                 if isinstance(func, ast.Attribute) and ast.unparse(func.value) == "__all__" and node.value.args:
-                    self._public(ast.List([node.value.args[0]]) if func.attr == "append" else node.value.args[0])
+                    if func.attr in ("append", "extend"):
+                        self._public(ast.List([node.value.args[0]]) if func.attr == "append" else node.value.args[0])
                 elif isinstance(func, ast.Name) and func.id == "extend_all" and node.value.args:
                     self.borrowed.append(ast.unparse(node.value.args[0]))
             elif isinstance(node, (ast.If, ast.Try, ast.With, ast.For)):
@@ -142,6 +152,11 @@ class Module:
 
     def _public(self, value: ast.expr) -> None:
         if isinstance(value, (ast.ListComp, ast.GeneratorExp)):
+            over = value.generators[0].iter
+            if isinstance(over, ast.Call) and _last(over.func) in ("dir", "globals"):
+                self.lists_all = True
+            else:
+                self.partial = True
             return
         if self.listed is None:
             self.listed = []
@@ -154,10 +169,23 @@ class Module:
         elif isinstance(value, ast.BinOp):
             self._public(value.left)
             self._public(value.right)
-        elif isinstance(value, ast.Call) and value.args and _last(value.func) in ("list", "sorted", "tuple"):
+        elif isinstance(value, ast.Call) and value.args and _last(value.func) in ("list", "sorted", "tuple", "set"):
             self._public(value.args[0])
         elif isinstance(value, ast.Attribute) and value.attr == "__all__":
             self.borrowed.append(ast.unparse(value.value))
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "copy":
+            self._public(value.func.value)
+        elif isinstance(value, ast.Name) and (written := self._written(value.id)) is not None:
+            self._public(written)
+        else:
+            self.partial = True
+
+    def _written(self, name: str) -> ast.List | ast.Tuple | ast.Set | None:
+        """The list that a name of this module stands for."""
+        for bound in self.names.get(name, ()):
+            if isinstance(bound.node, (ast.List, ast.Tuple, ast.Set)) and name != "__all__":
+                return bound.node
+        return None
 
 
 @dataclass(slots=True)
@@ -184,6 +212,11 @@ class Found:
         return [b.node for b in self.bound if isinstance(b.node, (*FUNCTIONS, ast.ClassDef))]
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether it lies in a file that does not parse."""
+        return self.module is not None and not self.module.readable
+
+    @property
     def identity(self) -> str:
         """The same for the same object."""
         return self.package or f"{self.module.name if self.module else ''}:{self.name}"
@@ -192,10 +225,14 @@ class Found:
 class Library:
     """The files of one version of a library, and of what its files refer to."""
 
-    def __init__(self, folders: list[Path]) -> None:
+    def __init__(self, folders: list[Path], is_unread: Callable[[str], bool] = lambda module: False) -> None:
         self.folders = folders
-        self.unread: list[str] = []
+        self.broken: list[str] = []
+        self.is_unread = is_unread
+        self._files = {str(path) for folder in folders for path in folder.rglob("*.py*")}
+        self._members: dict[tuple[str, str, bool], Found | None] = {}
         self._modules: dict[tuple[str, bool], Module | None] = {}
+        self._listed: dict[str, frozenset[str]] = {}
         self._resolving: set[tuple[str, str, bool]] = set()
 
     def module(self, dotted: str, stub: bool = False) -> Module | None:
@@ -206,27 +243,48 @@ class Library:
         """The source of a module, or its stub, and nothing else."""
         key = (dotted, stub)
         if key not in self._modules:
-            self._modules[key] = self._parse(dotted, ".pyi" if stub else ".py")
+            self._modules[key] = None if self.is_unread(dotted) else self._parse(dotted, ".pyi" if stub else ".py")
         return self._modules[key]
 
     def _parse(self, dotted: str, suffix: str) -> Module | None:
-        relative = dotted.replace(".", "/")
+        first, _, rest = dotted.partition(".")
+        below = f"/{rest.replace('.', '/')}" if rest else ""
         for folder in self.folders:
-            first, slash, rest = relative.partition("/")
-            places = [folder / relative]
+            places = [f"{folder}/{first}{below}"]
             if suffix == ".pyi":
-                places.append(folder / f"{first}-stubs{slash}{rest}")  # stubs that are a distribution of their own
-            for path in (p for place in places for p in (place / f"__init__{suffix}", Path(f"{place}{suffix}"))):
-                if path.is_file():
+                places.append(f"{folder}/{first}-stubs{below}")  # stubs that are a distribution of their own
+            for path in (p for place in places for p in (f"{place}/__init__{suffix}", place + suffix)):
+                if path in self._files:
                     try:
                         with warnings.catch_warnings():
                             warnings.simplefilter("ignore")
-                            tree = ast.parse(path.read_bytes())
+                            tree = ast.parse(Path(path).read_bytes())
                     except (SyntaxError, ValueError):
-                        self.unread.append(str(path))
-                        return None
-                    return Module(dotted, path, tree)
+                        self.broken.append(path)
+                        return Module(dotted, Path(path), ast.Module([], []), readable=False)
+                    return Module(dotted, Path(path), tree)
         return None
+
+    def unread_names(self, module: Module, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        """The names that come to a module by stars out of modules that are not read."""
+        found: frozenset[str] = frozenset()
+        for star in module.stars:
+            if self.is_unread(star):
+                found |= self._listed_below(star)
+            elif star not in seen and (other := self.module(star)) is not None:
+                found |= self.unread_names(other, seen | {module.name, star})
+        return found
+
+    def _listed_below(self, dotted: str) -> frozenset[str]:
+        """The names in the lists of public names of all modules below a package, by their text."""
+        if dotted not in self._listed:
+            found: set[str] = set()
+            for folder in self.folders:
+                for path in (folder / dotted.replace(".", "/")).rglob("*.py"):
+                    for names in _LIST.findall(path.read_text(encoding="utf-8", errors="replace")):
+                        found |= set(_NAME.findall(names))
+            self._listed[dotted] = frozenset(found)
+        return self._listed[dotted]
 
     def is_module(self, dotted: str) -> bool:
         """Whether there is a file for a name."""
@@ -261,6 +319,9 @@ class Library:
                     names += self.public(inner, stub)
             return names
         names = [name for name in module.names if not name.startswith("_")]
+        if module.path.suffix == ".pyi":  # a stub offers what it imports only where it says so
+            imports = ("from", "module")
+            names = [n for n in names if any(b.how not in imports or b.explicit for b in module.names[n])]
         for star in module.stars:
             other_module = self.module(star, stub)
             if other_module is not None and other_module is not module:
@@ -282,19 +343,28 @@ class Library:
     def member(self, package: str, name: str, stub: bool = False) -> Found | None:
         """What a name of a module stands for."""
         key = (package, name, stub)
+        if key in self._members:
+            return self._members[key]
         if key in self._resolving:
             return None
         self._resolving.add(key)
         try:
-            for module in (self.alone(package, stub), self.alone(package, not stub)):
-                found = None if module is None else self._in_module(module, name, stub)
-                if found is not None:
-                    return found
-            if self.is_module(f"{package}.{name}"):
-                return Found(None, name, package=f"{package}.{name}")
-            return None
+            found = self._member(package, name, stub)
         finally:
             self._resolving.discard(key)
+        if found is not None or not self._resolving:  # inside of a circle, nothing may only mean: not this way
+            self._members[key] = found
+        return found
+
+    def _member(self, package: str, name: str, stub: bool) -> Found | None:
+        for module in (self.alone(package, stub), self.alone(package, not stub)):
+            found = None if module is None else self._in_module(module, name, stub)
+            if found is not None:
+                return found
+        if self.is_module(f"{package}.{name}"):
+            return Found(None, name, package=f"{package}.{name}")
+        module = self.alone(package, stub) or self.alone(package, not stub)
+        return Found(module, name) if module is not None and not module.readable else None
 
     def _in_module(self, module: Module, name: str, stub: bool) -> Found | None:
         bound = module.names.get(name)

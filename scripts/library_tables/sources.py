@@ -21,7 +21,7 @@ VERSIONS: dict[str, str] = {
     "torch": "1.8.1 1.10.2 1.13.1 2.0.1 2.2.2 2.4.1 2.6.0 2.8.0 2.10.0 2.13.0 2.14.1",
     "xgboost": "0.90 1.3.3 1.5.2 1.6.2 1.7.6 2.0.3 2.1.4 3.0.5 3.2.0",
     "lightgbm": "2.3.1 3.0.0 3.2.1 3.3.5 4.0.0 4.7.0",
-    "jax": "0.4.16 0.4.26 0.4.30 0.4.38 0.5.3 0.6.2 0.7.2 0.8.3 0.9.2 0.10.2",
+    "jax": "0.4.16 0.4.26 0.4.30 0.4.38 0.5.3 0.6.2 0.7.2 0.8.3 0.9.2 0.10.2 0.12.0.1",
     "flax": "0.3.6 0.6.11 0.8.5 0.10.7 0.12.8",
     "optax": "0.1.0 0.1.9 0.2.0 0.2.4 0.2.8",
     "polars": "0.16.18 0.18.15 0.19.19 0.20.31 1.0.0 1.12.0 1.26.0 1.44.2 2.1.0",
@@ -96,5 +96,9 @@ def _unpack(wheel: Path, target: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.namelist():
             parts = member.split("/")
-            if member.endswith((".py", ".pyi")) and _UNREAD.isdisjoint(parts[1:-1]):
-                archive.extract(member, target)
+            if len(parts) > 2 and parts[0].endswith(".data") and parts[1] in ("purelib", "platlib"):
+                parts = parts[2:]  # where pip puts it
+            if member.endswith((".py", ".pyi")) and _UNREAD.isdisjoint(parts[1:-1]) and ".." not in parts:
+                place = target.joinpath(*parts)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(archive.read(member))

@@ -177,6 +177,29 @@ def deprecations(root: str) -> tuple[Deprecation, ...]:
     return tuple(_deprecation(line) for lines in data.deprecations(root).values() for line in lines)
 
 
+def given_up(root: str, after: str | None = None, before: str | None = None) -> tuple[Deprecation, ...]:
+    """What a library deprecated or removed after one version and up to another; what has no version is always there.
+
+    The version is the one that deprecated it, or the first version without it where the deprecation has none.
+    """
+    low, high = (None if version is None else _numbers(version) for version in (after, before))
+    found = []
+    for one in deprecations(root):
+        version = one.since or (one.removed[1] if one.removed is not None else None)
+        if version is not None:
+            removed = one.removed[1] if one.removed is not None else version
+            if low is not None and max(_numbers(version), _numbers(removed)) <= low:
+                continue
+            if high is not None and _numbers(version) > high:
+                continue
+        found.append(one)
+    return tuple(found)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
 @functools.cache
 def deprecated(dotted: str) -> tuple[Deprecation, ...]:
     """What is deprecated or removed about one function, class, method, attribute, constant or module."""
