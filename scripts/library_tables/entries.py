@@ -179,7 +179,8 @@ def fields(found: Found) -> list[Argument] | None:
                     default = shown(statement.value)
                     if isinstance(statement.value, ast.Call):
                         said = {k.arg: k.value for k in statement.value.keywords}
-                        if isinstance(said.get("init"), ast.Constant) and not said["init"].value:
+                        init = said.get("init")
+                        if isinstance(init, ast.Constant) and not init.value:
                             continue
                         has_default = last_of(statement.value.func) != "field" or said.keys() & _DEFAULTS
                         default = "..." if has_default else None

@@ -31,6 +31,7 @@ _CONDITIONAL = re.compile(
     r"(?:If|When|Passing|Setting|Using|Calling|Specifying|Values?|Not|Allowing|Support for|Providing|Omitting|"
     r"Accepting|The default|`+(?:None|True|False))\b|`+[\"']"
 )
+_WARNING = re.compile(r"^( *)\.\. warning::[ ]*((?:.*\n?)(?:(?:\1 +.*)?\n)*(?:\1 +.*)?)", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^(\s*)\.\. deprecated::?\s*(?:version\s+)?v?(\d+\.\d+(?:\.\d+)*)?")
 
 
@@ -86,13 +87,13 @@ def of_function(node: ast.FunctionDef | ast.AsyncFunctionDef, qualified: str) ->
     arguments = {a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)} - {"self", "cls"}
     found = list(_decorators(node))
     found += _warnings(node.body, arguments, qualified.rpartition(".")[2], receiver=None)
-    found += of_docstring(ast.get_docstring(node) or "")
+    found += of_docstring(ast.get_docstring(node) or "", qualified.rpartition(".")[2])
     return _distinct(found)
 
 
 def of_class(node: ast.ClassDef) -> list[Notice]:
     """What a class says about itself and the arguments of its constructor."""
-    found = list(_decorators(node)) + of_docstring(ast.get_docstring(node) or "")
+    found = list(_decorators(node)) + of_docstring(ast.get_docstring(node) or "", node.name)
     constructor = next((n for n in node.body if isinstance(n, FUNCTIONS) and n.name in ("__init__", "__new__")), None)
     if constructor is not None:
         found += of_function(constructor, node.name)
@@ -271,10 +272,21 @@ def _argument(node: ast.expr, arguments: set[str], receiver: str | None) -> str 
     return None
 
 
-def of_docstring(doc: str) -> list[Notice]:
+def of_docstring(doc: str, name: str) -> list[Notice]:
+    """What a docstring says of ``name``: its ``deprecated`` directives, and warnings that begin with it."""
+    return [*(_directives(doc) if ".. deprecated" in doc else ()), *_warned_of(doc, name)]
+
+
+def _warned_of(doc: str, name: str) -> Iterator[Notice]:
+    """PyTorch's ``.. warning:: :func:`torch.qr` is deprecated in favor of :func:`torch.linalg.qr```."""
+    for found in _WARNING.finditer(doc.expandtabs()):
+        text = " ".join(found.group(2).split())
+        if re.match(rf"(?:This \w+|(?::\w+:)?`*[\w.]*\b{re.escape(name)}`*(?:\(\))?) is deprecated\b", text):
+            yield notice(None, ". ".join(re.split(r"\.\s+", text)[:2]).rstrip(".") + ".")
+
+
+def _directives(doc: str) -> list[Notice]:
     """The ``deprecated`` directives of a docstring: before its sections about the whole, in Parameters about one."""
-    if ".. deprecated" not in doc:
-        return []
     lines = doc.expandtabs().splitlines()
     section, header, outer = "", None, 0
     found: list[Notice] = []

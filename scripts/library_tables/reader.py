@@ -318,7 +318,7 @@ class Reader:
                 entry.kind = self.annotations.kind(signature.returns, module, None)
                 if signature.returns is not None and ast.unparse(signature.returns) == "Tensor":
                     entry.kind = "torch.Tensor"
-                entry.notices += notices.of_docstring(text)
+                entry.notices += notices.of_docstring(text, path.rpartition(".")[2])
                 return entry
         stubbed = self._stub(path, found)
         if stubbed is not None:

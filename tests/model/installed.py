@@ -11,6 +11,7 @@ import inspect
 import io
 import random
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -161,11 +162,21 @@ def still_there(one: libraries.Deprecation) -> bool | None:
     except NotKnown:
         return None
     if one.argument is None:
-        return True
+        return not (inspect.isfunction(thing) and one.message and _only_raises(thing))
     if "=" in one.argument:
         return None
     found = parameters(thing)
     return None if found is None else any(p.name == one.argument and p.kind not in (2, 4) for p in found)
+
+
+def _only_raises(function: Any) -> bool:
+    """Whether a function is there to say that it is gone."""
+    try:
+        node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return False
+    body = node.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
+    return bool(body) and isinstance(body[-1], ast.Raise) and all(isinstance(s, (ast.Raise, ast.Expr)) for s in body)
 
 
 def said_present(root: str, installed: str) -> Iterator[list[str]]:

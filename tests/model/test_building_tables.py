@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.library_tables import sources
+from scripts.library_tables import notices, sources
 from scripts.library_tables.entries import Entry, Scope
 from scripts.library_tables.merging import Merge, Row
 from scripts.library_tables.reader import Reader
@@ -152,14 +152,11 @@ def test_models_that_are_not_read_are_known_by_name(tmp_path: Path) -> None:
     scope = Scope("made", skipped=("made.models",), unread="made.models", read=("made.models.auto",))
     root = {"made/__init__.py": "from made.models import *\n"}
     root["made/models/__init__.py"] = "from made.models.bert import *\n"
-    merge = Merge(
-        [
-            (version, Reader(Library([folder], scope.is_unread), scope).read())
-            for version, names in (("1.0", "['Bert', 'TFBert']"), ("2.0", "['Bert']"))
-            for folder in [tmp_path / version]
-            if written(folder, {**root, "made/models/bert/code.py": f"__all__ = {names}\nclass Bert: ...\n"})
-        ]
-    )
+    versions = []
+    for version, names in (("1.0", "['Bert', 'TFBert']"), ("2.0", "['Bert']")):
+        written(tmp_path / version, {**root, "made/models/bert/code.py": f"__all__ = {names}\nclass Bert: ...\n"})
+        versions.append((version, Reader(Library([tmp_path / version], scope.is_unread), scope).read()))
+    merge = Merge(versions)
     merge.merge()
     assert gone(merge) == {"made.TFBert"}
 
@@ -171,3 +168,31 @@ def test_a_file_below_data_lands_where_pip_puts_it(tmp_path: Path) -> None:
     sources._unpack(tmp_path / "made.whl", tmp_path / "out")
     files = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert files == {"made/__init__.py", "made/part.pyi"}
+
+
+@pytest.mark.parametrize(
+    ("doc", "replacement"),
+    [
+        (".. warning::\n\n    :func:`torch.qr` is deprecated in favor of\n    :func:`linalg.qr`\n", "linalg.qr"),
+        ("Text.\n\n.. warning:: This function is deprecated. Use :func:`torch.outer` instead.\n\nMore.", "torch.outer"),
+        (".. warning::\n    torch.qr is deprecated and may go.\n", None),
+        (".. deprecated:: 1.9\n    Use :func:`torch.linalg.qr` instead.\n", "torch.linalg.qr"),
+    ],
+)
+def test_a_docstring_that_warns_of_its_function(doc: str, replacement: str | None) -> None:
+    found = notices.of_docstring(doc, "qr")
+    assert [(one.argument, one.replacement) for one in found] == [(None, replacement)]
+
+
+@pytest.mark.parametrize(
+    "doc",
+    [
+        ".. warning::\n    :attr:`some` is deprecated.\n",
+        ".. warning::\n    :func:`torch.lu` is deprecated.\n",
+        ".. note::\n    :func:`torch.qr` is deprecated.\n",
+        ".. warning::\n    This may be slow.\n\ntorch.qr is deprecated\n",
+        ".. warning::\n    Passing None to torch.qr is deprecated.\n",
+    ],
+)
+def test_a_docstring_that_warns_of_something_else(doc: str) -> None:
+    assert notices.of_docstring(doc, "qr") == []
