@@ -32,7 +32,11 @@ class Parameter:
 
 @dataclass(slots=True)
 class Row:
-    """A public name with its history."""
+    """A public name with its history.
+
+    Attributes:
+        unsure: whether the newest version has files that all parse and do not show it, but may have it.
+    """
 
     path: str
     what: str
@@ -42,6 +46,7 @@ class Row:
     alias: str | None = None
     since: str | None = None
     removed: tuple[str, str] | None = None
+    unsure: bool = False
 
 
 class Merge:
@@ -84,6 +89,7 @@ class Merge:
         without = next((n for n in range(last + 1, len(self.versions)) if not self._maybe(path, n)), None)
         if without is not None and not self._maybe(path, len(self.versions) - 1):
             row.removed = (self.names[last], self.names[without])
+        row.unsure = row.removed is None and last < len(self.versions) - 1 and not self._unreadable(path)
         raw = [number for number, keys in enumerate(self.raw) if path in keys] or there
         if raw[0] > 0 and self._lacks(path, raw[0] - 1):
             row.since = self.names[raw[0]]
@@ -171,6 +177,13 @@ class Merge:
         if owner.what == "c":
             return self._inherits(parent, name, entries, set())
         return True  # of what is in a value, nothing is known; a function may hide a module of its name
+
+    def _unreadable(self, path: str) -> bool:
+        """Whether a name is in something of the newest version whose file does not parse."""
+        newest = self.versions[-1]
+        parts = path.split(".")
+        above = (newest.get(".".join(parts[:count])) for count in range(1, len(parts) + 1))
+        return any(entry is not None and entry.what == "?" for entry in above)
 
     def _is_value(self, path: str) -> bool:
         """Whether a name never stands for something that a ``def`` or ``class`` makes."""

@@ -53,7 +53,7 @@ def _is_plain(row: Row) -> bool:
 
 
 def _says_something(row: Row) -> bool:
-    if row.what in ("v", "d") or (row.removed is not None and row.alias is not None):
+    if row.unsure or row.what in ("v", "d") or (row.removed is not None and row.alias is not None):
         return False
     return row.what != "p" or row.kind is not None
 

@@ -104,6 +104,9 @@ def is_conditional(dotted: str) -> bool:
     with contextlib.suppress(NotThere, NotKnown, OSError, TypeError):
         owner = _imported(module)
         return re.search(rf"^[ ]+.*\b{name}\b", inspect.getsource(owner), re.MULTILINE) is not None
+    with contextlib.suppress(NotThere, NotKnown):
+        reached(module)
+        return False  # a class that is there
     return module.count(".") > 0 and is_conditional(module)
 
 
@@ -185,6 +188,9 @@ def said_present(root: str, installed: str) -> Iterator[list[str]]:
     for name, rest in data.names(root).items():
         fields = [name, *rest.split("\t")]
         fields += [""] * (7 - len(fields))
+        last, _, without = fields[6].partition("..")
+        if without and number(last) < number(installed) < number(without):
+            continue  # it went in between
         if fields[1] == "=" or had(fields[5], fields[6], back.get(name) or "", installed):
             yield fields
 
