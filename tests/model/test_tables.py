@@ -83,7 +83,7 @@ def test_removed(dotted: str, removed: tuple[str, str]) -> None:
         ("pandas.read_csv", "error_bad_lines", None, ("1.5.3", "2.0.3"), None),
         ("torch.cuda.amp.autocast", None, "2.4.1", None, "torch.amp.autocast('cuda', args...)"),
         ("torch.cuda.amp.GradScaler", None, "2.4.1", None, "torch.amp.GradScaler('cuda', args...)"),
-        ("numpy.trapz", None, None, ("2.3.5", "2.4.6"), "trapezoid"),
+        ("numpy.trapz", None, "2.0.2", ("2.3.5", "2.4.6"), "trapezoid"),
         ("numpy.in1d", None, "2.0", ("2.3.5", "2.4.6"), "np.isin"),
     ],
 )
