@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CASES = 200
 _SECONDS = 60.0
-_IMMUTABLE = frozenset({"int", "float", "bool", "scalar", "str", "literal"})
+_IMMUTABLE = frozenset({"int", "float", "bool", "scalar", "str", "literal", "expression"})
 
 
 class Verdict(NamedTuple):
@@ -82,6 +82,8 @@ def pair(old: Source, new: Source, *, exact: bool) -> Pair:
     functions = _functions(before, model)
     inputs = described(before, list(functions.values()), model, (bound | read) - set(modules) - set(functions))
     code = ["\n".join(_written(statement) for statement in part) for part in (before, after)]
+    starts = [ast.parse(case["value"]) for case in inputs.values() if case["kind"] == "expression"]
+    modules.update(imports(starts, (), old, new))
     prelude = (*modules.values(), *(ast.unparse(function) for function in functions.values()))
     return Pair(code[0], code[1], prelude, inputs, tuple(sorted(_outputs(before, after, inputs, model))), exact)
 

@@ -12,6 +12,7 @@ from mlint.model.kinds import DATAFRAME, NDARRAY, SERIES, TENSOR
 from mlint.model.kinds.value import NUMBERS, join
 from mlint.model.loops.described import peeled
 from mlint.model.loops.memory import Memory
+from mlint.model.loops.scalars import CONSTANTS
 from mlint.validation.purity import NotExecuted
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _EXECUTED = frozenset({"numpy", "math", "pandas", "torch", "scipy"})
 _ARRAYS = {NDARRAY: "ndarray", TENSOR: "tensor", SERIES: "series"}
 
 
-def imports(before: Sequence[ast.stmt], after: Sequence[ast.stmt], old: Source, new: Source) -> dict[str, str]:
+def imports(before: Sequence[ast.AST], after: Sequence[ast.AST], old: Source, new: Source) -> dict[str, str]:
     """Name → the import statement that binds it, for the names in two versions of some code."""
     used = {node.id for part in (*before, *after) for node in ast.walk(part) if isinstance(node, ast.Name)}
     found: dict[str, str] = {}
@@ -110,15 +111,31 @@ class _Describer:
         kind = self.model.kinds.of(node)
         if isinstance(node, ast.Name):
             before = [binding for binding in self._before(node) if binding.node not in self.inside]
-            value = before[0].value if len(before) == 1 and before[0].how == "assign" and not before[0].path else None
+            value = _assigned(before[0]) if len(before) == 1 else None
             if value is not None and _is_literal(value):
                 return {"kind": "literal", "value": ast.unparse(value)}
+            if value is not None and kind.name in _NUMBERS_AND_UNKNOWN and self._is_element(value):
+                return {"kind": "expression", "value": ast.unparse(value)}
             rebound = not isinstance(node.ctx, ast.Load) or len(before) < len(self._before(node))
             if rebound and value is not None and not isinstance(value, ast.Name):
                 return self._described(value, self.model.kinds.of(value), node)
             if rebound:
                 kind = join([self.model.kinds.binding(binding) for binding in before])
         return self._described(node, kind, node)
+
+    def _is_element(self, node: ast.expr) -> bool:
+        """Whether a start is an element of what the code reads, or a constant: ``x[0]``, ``float("inf")``."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            node = node.operand
+        if isinstance(node, ast.Call):
+            infinite = len(node.args) == 1 and _is_literal(node.args[0]) and not node.keywords
+            return infinite and self.model.names.dotted(node.func) in ("float", "int")
+        if isinstance(node, ast.Attribute):
+            return self.model.names.dotted(node) in CONSTANTS
+        if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name) or not _is_literal(node.slice):
+            return False
+        name = node.value.id
+        return any(isinstance(inner, ast.Name) and inner.id == name for inner in self.inside)
 
     def _described(self, node: ast.expr, kind: Kind, name: ast.expr) -> Case:
         """What a value is.
@@ -244,6 +261,7 @@ class _Describer:
         return False
 
 
+_NUMBERS_AND_UNKNOWN = NUMBERS | {"unknown", "scalar"}
 _OF_ROWS = frozenset({"iterrows", "itertuples", "apply", "iloc", "loc"})
 _OF_TEXTS = frozenset("lower upper strip lstrip rstrip title capitalize startswith endswith replace split".split())
 
@@ -253,6 +271,16 @@ def _column(node: ast.expr) -> str:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return str(node.slice.value)
     return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _assigned(binding: Binding) -> ast.expr | None:
+    """The expression that a binding gives its name: also the part of ``best, arg = x[0], 0`` that it takes."""
+    value = binding.value if binding.how == "assign" else None
+    for index in binding.path:
+        if not isinstance(value, ast.Tuple) or not 0 <= index < len(value.elts):
+            return None
+        value = value.elts[index]
+    return value
 
 
 def _is_literal(node: ast.expr) -> bool:

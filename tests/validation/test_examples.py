@@ -30,14 +30,17 @@ def examples() -> Iterator[tuple[str, Example]]:
 
 
 def rewrites(code: str, example: Example) -> Iterator[Pair]:
-    """Both versions of what each finding of a rule in an example replaces."""
+    """Both versions of what each safe fix of a rule in an example replaces.
+
+    What an unsafe one changes is what the rule's page says it may.
+    """
     text = f"{inspect.cleandoc(example.given)}\n{inspect.cleandoc(example.bad or '')}\n"
     engine = Engine(INDEX, options=EngineOptions(target_versions=dict(example.targets), project=False))
     source = Source(text, "example.py")
     for finding in engine.check(source, frozenset({code})).findings:
         fix = materialise(finding).fix
-        if fix is not None and fix.edits:
-            yield pair(source, source.apply(sorted(fix.edits)), exact=fix.safety is Safety.SAFE)
+        if fix is not None and fix.edits and fix.safety is Safety.SAFE:
+            yield pair(source, source.apply(sorted(fix.edits)), exact=True)
 
 
 @pytest.mark.parametrize(("name", "example"), list(examples()), ids=[name for name, _ in examples()])
@@ -51,10 +54,10 @@ def test_no_safe_rewrite_differs(name: str, example: Example) -> None:
     except NotExecuted as error:
         pytest.xfail(f"not executed: {error.reason}")
     for versions in pairs:
-        if not versions.exact:
-            continue  # what an unsafe fix changes is what the rule's page says it may
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compared, difference = trial.compare({**versions._asdict(), "cases": CASES, "seed": 0})
+        if difference is not None and difference.startswith("no inputs were found"):
+            pytest.xfail(difference)
         assert difference is None
         assert compared == CASES or not versions.inputs
