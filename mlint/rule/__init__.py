@@ -39,11 +39,13 @@ from mlint.rule.triggers import Call, Import, Method, Module, Node, Read, Refere
 if TYPE_CHECKING:
     from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
     from mlint.model.handles import ARRAYS, FILE, HDF5, Protocol, Use
+    from mlint.model.loops.branches import branches
     from mlint.model.loops.contraction import Contraction, Factor
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
     from mlint.model.loops.elementwise import MATH
     from mlint.model.loops.extremes import Extreme, Placed, extreme, placed
+    from mlint.model.loops.masks import Condition, Masked, MaskedStore, at_mask, chosen, masked, value_at
     from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
     from mlint.model.loops.starts import Starts, starts, undisturbed
     from mlint.model.loops.temporaries import Computed, computed
@@ -66,6 +68,8 @@ _LAZY = {
     "loops.elementwise": "MATH",
     "loops.pointwise": "Pointwise filled lift_pointwise",
     "loops.extremes": "Extreme Placed extreme placed",
+    "loops.branches": "branches",
+    "loops.masks": "Condition Masked MaskedStore at_mask chosen masked value_at",
     "loops.starts": "Starts starts undisturbed",
     "loops.temporaries": "Computed computed",
     "loops.windows": "Windows",
@@ -134,6 +138,7 @@ __all__ = [
     "Column",
     "Columns",
     "Computed",
+    "Condition",
     "Context",
     "Contraction",
     "Edit",
@@ -149,6 +154,8 @@ __all__ = [
     "Lifted",
     "Location",
     "LoopNode",
+    "Masked",
+    "MaskedStore",
     "Match",
     "Method",
     "Module",
@@ -183,6 +190,9 @@ __all__ = [
     "Windows",
     "arms",
     "around",
+    "at_mask",
+    "branches",
+    "chosen",
     "column_name",
     "computed",
     "extreme",
@@ -190,6 +200,7 @@ __all__ = [
     "find_row_loop",
     "kept",
     "lift_pointwise",
+    "masked",
     "of_dictionary",
     "of_keywords",
     "placed",
@@ -198,6 +209,7 @@ __all__ = [
     "starts",
     "takes_only_columns",
     "undisturbed",
+    "value_at",
     "walk",
     "walk_scope",
     "walk_statements",

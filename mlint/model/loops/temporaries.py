@@ -35,7 +35,7 @@ class Temporary:
         self.name = name
         self.lifted = lifted
         self.text = text if once else name
-        self.hoisted = None if once else f"{name} = {text}"
+        self.hoisted = None if once else f"{name} = {bare(text)}"
 
     def into(self, lifted: Lifted, node: ast.Name) -> str | None:
         """Read it in an expression that is being lifted, and tell its dtype."""
@@ -140,3 +140,13 @@ def spliced(source: Source, node: ast.expr, replacements: Mapping[ast.AST, str])
         raise NotElementwise("a comment would be lost")
     text = " ".join(text.replace("\\\n", " ").split())
     return text if isinstance(node, _ATOMS) else f"({text})"
+
+
+def bare(text: str) -> str:
+    """The text of an expression without the parentheses around it."""
+    depth = 0
+    for at, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
+        if not depth:
+            return text[1:-1] if at == len(text) - 1 and text[0] == "(" else text
+    return text
