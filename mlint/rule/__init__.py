@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.elementwise import MATH
     from mlint.model.loops.extremes import Extreme, Placed, extreme, placed
     from mlint.model.loops.masks import Condition, Masked, MaskedStore, at_mask, chosen, masked, value_at
+    from mlint.model.loops.pairwise import Pairwise, Rows
     from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
     from mlint.model.loops.starts import Starts, starts, undisturbed
     from mlint.model.loops.temporaries import Computed, computed
@@ -66,6 +67,7 @@ _LAZY = {
     "loops.counted": "Axis Nest",
     "loops.described": "Lifted NotElementwise Place Scattered Target",
     "loops.elementwise": "MATH",
+    "loops.pairwise": "Pairwise Rows",
     "loops.pointwise": "Pointwise filled lift_pointwise",
     "loops.extremes": "Extreme Placed extreme placed",
     "loops.branches": "branches",
@@ -164,6 +166,7 @@ __all__ = [
     "NotColumnar",
     "NotElementwise",
     "Options",
+    "Pairwise",
     "Parameters",
     "Pattern",
     "PatternRule",
@@ -176,6 +179,7 @@ __all__ = [
     "Reference",
     "Round",
     "RowLoop",
+    "Rows",
     "Rule",
     "Safety",
     "SampleLoop",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.described import Scattered, Target
     from mlint.model.loops.elementwise import Elementwise
     from mlint.model.loops.outer import Outers
+    from mlint.model.loops.pairwise import PairwiseLoops
     from mlint.model.loops.windows import MovingWindows
     from mlint.model.modes import Birth
     from mlint.model.names import Names
@@ -144,6 +145,13 @@ class Context:
         from mlint.model.loops.windows import MovingWindows
 
         return MovingWindows(self.elementwise)
+
+    @cached_property
+    def pairwise(self) -> PairwiseLoops:
+        """Tables of the distances of all pairs of rows."""
+        from mlint.model.loops.pairwise import PairwiseLoops
+
+        return PairwiseLoops(self.elementwise)
 
     @property
     def training(self) -> Training:
@@ -507,7 +515,10 @@ class Context:
         """
         array = self.text(target.array)
         if set(target.text.removeprefix(array)) - set("[:, ]"):
-            return target.text
+            text = target.text
+            while text.endswith(", :]"):
+                text = f"{text[: -len(', :]')]}]"
+            return text
         bound = self.names.lookup(target.array) if isinstance(target.array, ast.Name) else None
         own = bound is not None and bound[0] is self.tree.scope(target.array)
         return array if own and update else f"{array}[:]"

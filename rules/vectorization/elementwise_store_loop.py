@@ -261,6 +261,11 @@ class ElementwiseStoreLoop(Rule):
         ),
         Example(given=ARRAYS, ok="c = a\nv = c[::-1]\nfor i in range(100):\n    a[i] = v[i] + 1", note="a view"),
         Example(given=ARRAYS, ok="for i in range(1, 100):\n    a[i] = a[i - 1] * 0.5 + b[i]", note="a recurrence"),
+        Example(
+            given=ARRAYS,
+            ok="c = d = np.ones(100)\nfor i in range(99):\n    c[i + 1] = d[i] * 0.5",
+            note="a recurrence of one array under two names",
+        ),
         Example(given=ARRAYS, ok="c = a[1:]\nfor i in range(99):\n    a[i] = c[i] * 0.5", note="a view of itself"),
         Example(given=ARRAYS, ok="for i in range(100):\n    a[i] = a[i] / a.sum()", note="the sum changes on the way"),
         Example(given=ARRAYS, ok="out = {}\nfor i in range(len(a)):\n    out[i] = a[i] * 2"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.kinds import NDARRAY
 from mlint.model.loops import dtypes
+from mlint.model.loops.apart import apart
 from mlint.model.loops.counted import Axis, Nest
 from mlint.model.loops.described import Lifted, NotElementwise, Operand, Place, Target, peeled
 from mlint.model.refusals import UNSAFE, note
@@ -363,7 +364,7 @@ class _Lifting:
                 raise NotElementwise("a factor is no array")
         self.doubts += lifted.doubts
         for operand in lifted.operands:
-            self._apart(operand)
+            self.doubts += apart(self.elementwise, operand.array, self.target.array)
         return Factor(lifted, order)
 
     def _element(self, node: ast.Subscript, axes: tuple[Axis, ...]) -> Lifted | None:
@@ -392,22 +393,6 @@ class _Lifting:
         lifted.dtype = kind.dtype
         lifted.doubts.append("the number of dimensions is not proven")
         return lifted
-
-    def _apart(self, operand: Operand) -> None:
-        """Whether what a factor reads is not what the rounds store to.
-
-        Raises:
-            NotElementwise: it is, or may be by how it is made.
-        """
-        target, name = self.target, self.model.source.segment(self.target.array)
-        text = self.model.source.segment(operand.array)
-        same = operand.key is not None and operand.key == target.key
-        if same or text == name:
-            raise NotElementwise(f"a round reads another element of `{name}`")
-        if self.elementwise.memory.related(operand.array, target.array):
-            raise NotElementwise(f"`{text}` may be part of `{name}`")
-        if not target.fresh and not self.elementwise.memory.fresh(operand.array):
-            self.doubts.append(f"`{text}` may share memory with `{name}`")
 
 
 def _multiplies(loop: ast.For) -> bool:

@@ -9,6 +9,7 @@ from mlint.model.tree import walk
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
+    from mlint.model.names import Binding
 
 _VIEWS = frozenset(
     "asarray asanyarray ascontiguousarray asfortranarray ravel reshape transpose swapaxes moveaxis rollaxis squeeze "
@@ -43,7 +44,7 @@ class Memory:
             bindings = self.model.reaching.of(array)
             return bool(bindings) and all(
                 binding.how == "assign" and not binding.path and binding.value is not None
-                and not isinstance(binding.value, ast.Name) and self.fresh(binding.value)
+                and not isinstance(binding.value, ast.Name) and not _shared(binding) and self.fresh(binding.value)
                 for binding in bindings or ()
             )  # fmt: skip
         return False
@@ -62,6 +63,7 @@ class Memory:
         while pending:
             name = pending.pop()
             for binding in self.model.reaching.of(name) or ():
+                found.update(_shared(binding))
                 copied = not binding.path and not isinstance(binding.value, ast.Name)
                 if binding.value is None or (copied and self.fresh(binding.value)):
                     continue
@@ -69,3 +71,12 @@ class Memory:
                 found.update(inner.id for inner in new)
                 pending += new
         return found
+
+
+def _shared(binding: Binding) -> set[str]:
+    """The other names of ``a = b = np.zeros(n)``."""
+    node = binding.node
+    if not isinstance(node, ast.Assign) or len(node.targets) == 1:
+        return set()
+    names = {inner.id for target in node.targets for inner in walk(target) if isinstance(inner, ast.Name)}
+    return names - {binding.name}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.kinds import NDARRAY
 from mlint.model.loops import dtypes
+from mlint.model.loops.apart import apart
 from mlint.model.loops.contraction import ORDER
 from mlint.model.loops.counted import Axis, Nest
 from mlint.model.loops.described import NotElementwise
@@ -338,7 +339,7 @@ class MovingWindows:
             doubts.append("the number of dimensions is not proven")
         elif dimensions != 1:
             raise NotElementwise("a round stores to a row")
-        self._apart(array, target, doubts)
+        doubts += apart(self.elementwise, array, target)
         begin, end = start.plus(offset), stop.plus(offset)
         if begin.number is not None and begin.number < 0:
             raise NotElementwise("an index below zero wraps around")
@@ -355,16 +356,6 @@ class MovingWindows:
         if behind is None and (end.number is None or end.number < 0):
             doubts.append("the number of rounds is not proven to be positive")
         return f"[{first}:{last}]"
-
-    def _apart(self, array: ast.expr, target: ast.expr, doubts: list[str]) -> None:
-        lengths, memory, segment = self.model.lengths, self.elementwise.memory, self.model.source.segment
-        key = lengths.identity(array)
-        if (key is not None and key == lengths.identity(target)) or segment(array) == segment(target):
-            raise NotElementwise("a window holds what other rounds have stored")
-        if memory.related(array, target):
-            raise NotElementwise(f"`{segment(array)}` may be part of `{segment(target)}`")
-        if not memory.fresh(array) and not memory.fresh(target):
-            doubts.append(f"`{segment(array)}` may share memory with `{segment(target)}`")
 
 
 def _reduced(name: str, dtype: str | None) -> str | None:
