@@ -44,10 +44,12 @@ _MODULES = {
     "xgboost": "boosting_",
     "lightgbm": "boosting_",
     "catboost": "boosting_",
+    "dask": "dask_",
+    "polars": "polars_",
 }
 
 _GENERATED = (
-    "accelerate", "catboost", "dask", "dask_ml", "distributed", "imblearn", "lightning", "optax", "peft", "polars", "ray",
+    "accelerate", "catboost", "dask_ml", "distributed", "imblearn", "lightning", "optax", "peft", "ray",
     "torchmetrics", "trl",
 )  # fmt: skip
 ROOTS = tuple(dict.fromkeys((*_MODULES, *_GENERATED)))
