@@ -424,6 +424,23 @@ class Context:
 
         return modes.always_training(self.model, model)
 
+    def leaves_only_plain(self, block: list[ast.stmt], outer: ast.stmt | None) -> bool:
+        """Whether nothing leaves a block of statements but numbers, strings and NumPy arrays.
+
+        Args:
+            block: the statements.
+            outer: the statement that they belong to; None where they are the whole body of a function.
+        """
+        from mlint.model.plain import Plain
+
+        return Plain(self.model).leaves_only_plain(block, outer)
+
+    def is_put_into_eval_mode(self, node: ast.expr) -> bool:
+        """Whether something of which nothing else is known is used as a module: its function calls its `eval`."""
+        from mlint.model.plain import Plain
+
+        return Plain(self.model).is_model(node)
+
     def imports_strangers(self) -> bool:
         """Whether the file imports something of which nothing is known."""
         from mlint.model import programs
