@@ -21,7 +21,7 @@ from mlint.rule import (
 # Where these are at work, inference tensors have failed: sharded parameters, compiled graphs, traced modules.
 FRAGILE = (
     "torch.compile", "FullyShardedDataParallel", "FSDP", "fully_shard", "torch.jit", "torch.export", "torch.onnx",
-    "torch.fx", "deepspeed", "functorch", "cuda.graph", "DTensor",
+    "torch.fx", "distributed.rpc", "deepspeed", "functorch", "cuda.graph", "DTensor",
 )  # fmt: skip
 
 EVALUATION = """import torch
