@@ -78,7 +78,8 @@ _SKIPPED = {
         quantizers sagemaker distributed testing_utils convert_slow_tokenizer core_model_loading exporters agents tools
         generation.continuous_batching modeling_gguf_pytorch_utils masking_utils fusion_mapping conversion_mapping
         convert_graph_to_onnx convert_pytorch_checkpoint_to_tf2 convert_tf_hub_seq_to_seq_bert_to_pytorch
-        file_utils dependency_versions_check dependency_versions_table debug_utils DummyObject""",
+        file_utils dependency_versions_check dependency_versions_table debug_utils DummyObject
+        WeightConverter""",
     "datasets": "commands packaged_modules utils filesystems tasks formatting parallel",
     "xgboost": "libpath",
     "lightgbm": "libpath",
