@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.pairwise import Pairwise, Rows
     from mlint.model.loops.pointwise import Pointwise, filled, lift_pointwise
     from mlint.model.loops.starts import Starts, starts, undisturbed
+    from mlint.model.loops.stretched import repetition
     from mlint.model.loops.temporaries import Computed, computed
     from mlint.model.loops.windows import Windows
     from mlint.model.modes import Birth
@@ -68,6 +69,7 @@ _LAZY = {
     "loops.described": "Lifted NotElementwise Place Scattered Target",
     "loops.elementwise": "MATH",
     "loops.pairwise": "Pairwise Rows",
+    "loops.stretched": "repetition",
     "loops.pointwise": "Pointwise filled lift_pointwise",
     "loops.extremes": "Extreme Placed extreme placed",
     "loops.branches": "branches",
@@ -210,6 +212,7 @@ __all__ = [
     "placed",
     "reader",
     "reading",
+    "repetition",
     "starts",
     "takes_only_columns",
     "undisturbed",
