@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mlint.model.loops.contraction import Contraction, Factor
     from mlint.model.loops.counted import Axis, Nest
     from mlint.model.loops.described import Lifted, NotElementwise, Place, Scattered, Target
+    from mlint.model.loops.dots import Dot, dot_product, dot_total, is_product
     from mlint.model.loops.elementwise import MATH
     from mlint.model.loops.extremes import Extreme, Placed, extreme, placed
     from mlint.model.loops.masks import Condition, Masked, MaskedStore, at_mask, chosen, masked, value_at
@@ -71,6 +72,7 @@ _LAZY = {
     "loops.pairwise": "Pairwise Rows",
     "loops.stretched": "repetition",
     "loops.pointwise": "Pointwise filled lift_pointwise",
+    "loops.dots": "Dot dot_product dot_total is_product",
     "loops.extremes": "Extreme Placed extreme placed",
     "loops.branches": "branches",
     "loops.masks": "Condition Masked MaskedStore at_mask chosen masked value_at",
@@ -145,6 +147,7 @@ __all__ = [
     "Condition",
     "Context",
     "Contraction",
+    "Dot",
     "Edit",
     "Example",
     "Extreme",
@@ -201,9 +204,12 @@ __all__ = [
     "chosen",
     "column_name",
     "computed",
+    "dot_product",
+    "dot_total",
     "extreme",
     "filled",
     "find_row_loop",
+    "is_product",
     "kept",
     "lift_pointwise",
     "masked",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Context, Example, Finding, Lifted, Nest, Node, NotElementwise, Place, Rule, Safety
+from mlint.rule import Context, Example, Finding, Lifted, Nest, Node, NotElementwise, Place, Rule, Safety, dot_total
 
 NUMPY = "import numpy as np\n"
 ARRAYS = NUMPY + "a = np.random.normal(size=100)\nb = np.random.normal(size=100)\n"
@@ -25,7 +25,8 @@ class SumReductionLoop(Rule):
     no elements: the total is then a NumPy zero, and no longer the Python int that it started at.
 
     ## Known limits
-    A total that is stored into a matrix or a vector of products (`C[i, j] = s`) belongs to matmul-loop-nest.
+    A total that is stored into a matrix or a vector of products (`C[i, j] = s`) belongs to matmul-loop-nest, that of
+    the products of two arrays to dot-product-loop.
 
     ## References
     - N. J. Higham, "The accuracy of floating point summation", SIAM Journal on Scientific Computing 14(4), 1993.
@@ -194,6 +195,8 @@ class SumReductionLoop(Rule):
         if outer is not None and self._read(outer, ctx) is not None:
             return
         if ctx.contractions.around(node) is not None:  # that is for matmul-loop-nest to say
+            return
+        if dot_total(ctx.elementwise, node) is not None:  # that is for dot-product-loop to say
             return
         nest, statement, name, op, start, lifted = found
         value = ctx.substituted(lifted.node, lifted.replacements)

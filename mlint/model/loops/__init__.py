@@ -5,5 +5,6 @@ which arrays may be one, `scalars` what numbers do in a round; `elementwise` put
 rounds compute, in the terms of `described`.
 
 `temporaries` are variables of one round, `starts` what a variable has where a loop begins, `extremes` the rounds that
-keep the largest value so far, `branches` the stores under conditions, which `masks` says of whole arrays.
+keep the largest value so far, `branches` the stores under conditions, which `masks` says of whole arrays, `dots`
+sums of products.
 """
