@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlint.model.randomness import NUMPY, PYTHON, TENSORFLOW, TORCH
+from mlint.model.randomness import CUDA, NUMPY, PYTHON, TENSORFLOW, TORCH
 from mlint.model.splits import SPLIT_FUNCTIONS
 from mlint.model.tree import FUNCTIONS, LOOPS, children, position, walk, walk_scope
 
@@ -159,7 +159,8 @@ class LateSeeds:
                 self._settled |= use.seeds
                 continue
             names = set(_bound(statement)) | _reordered(call)
-            for generator in self._draws(call, use.draws) - self._settled:
+            draws = self._draws(call, use.draws)
+            for generator in (draws - {CUDA} | {TORCH} if CUDA in draws else draws) - self._settled:
                 if names and not any("seed" in name.lower() for name in names):
                     self._drawn.setdefault(generator, []).append(_Drawn(call, scope, set(names)))
 
@@ -197,8 +198,7 @@ class LateSeeds:
             return frozenset()
         if dotted.startswith("torchvision.models."):
             plain = all(
-                keyword.arg not in _PRETRAINED
-                or (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
+                keyword.arg not in _PRETRAINED or (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
                 for keyword in call.keywords
             )
             return draws if plain and not call.args else frozenset()

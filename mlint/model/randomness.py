@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlint.model.libraries import ROOTS
-from mlint.model.tree import FunctionNode, walk_scope
+from mlint.model.tree import FUNCTIONS, FunctionNode, walk_scope
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -22,17 +22,26 @@ TENSORFLOW = "tensorflow"
 NUMPY = "numpy"
 PYTHON = "random"
 CUPY = "cupy"
-GENERATORS = (TORCH, TENSORFLOW, NUMPY, PYTHON, CUPY)
-"""The libraries with a global generator; Keras draws by that of TensorFlow or, from version 3, by Python's."""
+CUDA = "cuda"
+GENERATORS = (TORCH, CUDA, TENSORFLOW, NUMPY, PYTHON, CUPY)
+"""The global generators; Keras draws by that of TensorFlow or, from version 3, by Python's.
 
-_ALL = frozenset(GENERATORS)
+PyTorch has one for the CPU and one for each GPU. `torch.manual_seed` seeds them all, `torch.cuda.manual_seed` does not
+reach that of the CPU, by which weights are initialised and loaders are shuffled.
+"""
+
+_ALL = frozenset({TORCH, TENSORFLOW, NUMPY, PYTHON, CUPY})
 _CPU = frozenset({TORCH, NUMPY, PYTHON})
 
 SEEDING: dict[str, frozenset[str]] = {
     **dict.fromkeys(
-        "torch.manual_seed torch.cuda.manual_seed torch.cuda.manual_seed_all torch.random.manual_seed torch.seed "
-        "torch.random.seed torch.set_rng_state torch.random.set_rng_state torch.random.fork_rng".split(),
+        "torch.manual_seed torch.random.manual_seed torch.seed torch.random.seed torch.set_rng_state "
+        "torch.random.set_rng_state torch.random.fork_rng".split(),
         frozenset({TORCH}),
+    ),
+    **dict.fromkeys(
+        "torch.cuda.manual_seed torch.cuda.manual_seed_all torch.cuda.seed torch.cuda.seed_all".split(),
+        frozenset({CUDA}),
     ),
     **dict.fromkeys("numpy.random.seed numpy.random.set_state".split(), frozenset({NUMPY})),
     **dict.fromkeys("random.seed random.setstate".split(), frozenset({PYTHON})),
@@ -104,6 +113,8 @@ _SKLEARN_DRAWS = (
     "sklearn.inspection.permutation_importance",
 )  # fmt: skip
 
+_DEEPEST = 8
+
 # Calls that run a function they are given.
 _LAUNCHERS = frozenset(
     "torch.multiprocessing.spawn torch.multiprocessing.start_processes multiprocessing.Process absl.app.run "
@@ -157,7 +168,11 @@ class Use:
 
     def unseeded(self) -> frozenset[str]:
         """The generators that are drawn from and certainly never seeded."""
-        return frozenset() if self.unknown else self.draws - self.seeds
+        if self.unknown:
+            return frozenset()
+        seeds = self.seeds | {CUDA} if TORCH in self.seeds else self.seeds
+        missing = self.draws - seeds
+        return missing - {CUDA} if TORCH in missing else missing
 
 
 _NOTHING = Use()
@@ -279,6 +294,56 @@ class Randomness:
         self._collect(self.model.tree.module, generators, found, set())
         return [(generator, found[generator]) for generator in GENERATORS if generator in found]
 
+    def origin(self, generator: str, call: ast.Call, depth: int = 0) -> tuple[FileModel, ast.Call]:
+        """Where a call draws from a generator: the call itself, or one in the functions that it runs."""
+        if generator not in self.direct(call).draws and depth < _DEEPEST:
+            for model, function in self.run_by(call):
+                for inner in _calls(function):
+                    if generator in model.randomness.of_call(inner).draws:
+                        self.model.depends_on(model)
+                        return model.randomness.origin(generator, inner, depth + 1)
+        return self.model, call
+
+    def seeders(self, generators: frozenset[str]) -> Iterator[tuple[str, FunctionNode]]:
+        """The project's own functions that seed some generators, as (dotted name, function).
+
+        A function of this file has a name without a dot. Looked for are those that are named after a seed, here and in
+        the files of the project that this one imports, and that take one number at most.
+        """
+        for statement in self.model.module.body:
+            if isinstance(statement, FUNCTIONS) and self._is_seeder(statement, generators):
+                yield statement.name, statement
+        project = self.model.project
+        if project is None:
+            return
+        for binding in list(self.model.names.imports()):
+            name = binding.imported or ""
+            if not self.model.callees.is_first_party(name):
+                continue
+            for module in (name, name.rpartition(".")[0]):
+                path = project.locate(module, self.model.source.path) if module.strip(".") else None
+                if path is None or not project.mentions(path, "seed"):
+                    continue
+                other = project.model(path)
+                if other is None:
+                    continue
+                self.model.depends_on(other)
+                for statement in other.module.body:
+                    if isinstance(statement, FUNCTIONS) and other.randomness._is_seeder(statement, generators):
+                        yield f"{module}.{statement.name}", statement
+                break
+
+    def _is_seeder(self, function: FunctionNode, generators: frozenset[str]) -> bool:
+        arguments = function.args
+        required = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
+        if "seed" not in function.name.lower() or required > 1 or function.decorator_list:
+            return False
+        if any(default is None for default in arguments.kw_defaults) or isinstance(function, ast.AsyncFunctionDef):
+            return False
+        use = self.of(function)
+        seeds = use.seeds | {CUDA} if TORCH in use.seeds else use.seeds
+        return not use.unknown and not use.draws and not use.trains and generators <= seeds
+
     def _collect(
         self, scope: ast.AST, generators: frozenset[str], found: dict[str, ast.Call], seen: set[ast.AST]
     ) -> None:
@@ -374,7 +439,9 @@ class Randomness:
         if root == "torch":
             if _has(call, "generator"):
                 return None
-            return TORCH if _torch(dotted, rest, last, call) else None
+            if not _torch(dotted, rest, last, call):
+                return None
+            return CUDA if rest == last and _elsewhere(call) else TORCH
         if root == "torchvision":
             return TORCH if dotted == f"torchvision.models.{last}" and last.islower() else None
         if root in ("keras", "tensorflow"):
@@ -415,6 +482,12 @@ def _torch(dotted: str, rest: str, last: str, call: ast.Call) -> bool:
     if dotted == "torch.utils.data.random_split":
         return len(call.args) < 3
     return dotted in ("torch.utils.data.RandomSampler", "torch.utils.data.WeightedRandomSampler")
+
+
+def _elsewhere(call: ast.Call) -> bool:
+    """Whether a tensor is drawn on a device that may be no CPU."""
+    device = next((keyword.value for keyword in call.keywords if keyword.arg == "device"), None)
+    return device is not None and not (isinstance(device, ast.Constant) and device.value in (None, "cpu"))
 
 
 def _calls(scope: ast.AST) -> Iterator[ast.Call]:

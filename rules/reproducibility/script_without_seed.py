@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from mlint.rule import Context, Edit, Example, Finding, Fix, Module, Rule, Safety, walk_scope
 
 _CALLS = {
     "torch": "torch.manual_seed",
+    "cuda": "torch.manual_seed",
     "numpy": "numpy.random.seed",
     "random": "random.seed",
     "cupy": "cupy.random.seed",
@@ -17,7 +19,7 @@ _TOGETHER = (
     ("accelerate", "accelerate.utils.set_seed"),
 )
 """What seeds Python, NumPy and PyTorch in one call, for files that import the library."""
-_SHOWN = {"random": "Python's random"}
+_SHOWN = {"random": "Python's random", "cuda": "torch on the GPU"}
 
 TRAINING = """
 import torch
@@ -81,10 +83,7 @@ class ScriptWithoutSeed(Rule):
         if not draws:
             return
         first = min((call for _, call in draws), key=lambda call: (call.lineno, call.col_offset))
-        listed = ", ".join(
-            f"{_SHOWN.get(generator, generator)} (first drawn from in line {call.lineno}: `{ctx.short(call, 30)}`)"
-            for generator, call in draws
-        )
+        listed = ", ".join(_listed(generator, call, ctx) for generator, call in draws)
         message = f"this script trains a model and never seeds {listed}"
         yield ctx.finding(first, message, "seed once, before anything is drawn", _fix([g for g, _ in draws], ctx))
 
@@ -168,6 +167,50 @@ class ScriptWithoutSeed(Rule):
             },
             note="drawn in another file",
         ),
+        Example(
+            bad=TRAINING.replace("import nn\n", "import nn\nfrom tools import seed_all\n"),
+            good=TRAINING.replace("import nn\n", "import nn\nfrom tools import seed_all\n\nseed_all(0)\n"),
+            files={"tools.py": "import torch\n\n\ndef seed_all(number):\n    torch.manual_seed(number)\n"},
+            note="imported, and never called",
+        ),
+        Example(
+            bad=TRAINING.replace("import nn\n", "import nn\nfrom tools import batches\n"),
+            good=TRAINING.replace("import nn\n", "import nn\nfrom tools import batches, set_seed\n\nset_seed(0)\n"),
+            files={
+                "tools.py": "import torch\n\n\ndef set_seed(s=1):\n    torch.manual_seed(s)\n\n\n"
+                "def batches():\n    return []\n"
+            },
+            note="the project's own function, from a file that is imported anyway",
+        ),
+        Example(
+            bad=TRAINING.replace("def main()", "def fix_seeds():\n    torch.manual_seed(3)\n\n\ndef main()"),
+            good=TRAINING.replace("def main()", "def fix_seeds():\n    torch.manual_seed(3)\n\n\ndef main()").replace(
+                "    main()\n", "    fix_seeds()\n    main()\n"
+            ),
+            note="defined here, and never called",
+        ),
+        Example(
+            bad=TRAINING.replace("import nn\n", "import nn\nfrom tools import batches\n"),
+            good=TRAINING.replace("import nn\n", "import nn\nfrom tools import batches\n\ntorch.manual_seed(0)\n"),
+            files={
+                "tools.py": "import numpy as np\n\n\ndef set_seed(s=1):\n    np.random.seed(s)\n\n\n"
+                "def batches():\n    return []\n"
+            },
+            note="its function seeds something else",
+        ),
+        Example(
+            bad=TRAINING.replace("import nn\n", "import nn\n\ntorch.cuda.manual_seed_all(0)\n"),
+            good=TRAINING.replace("import nn\n", "import nn\n\ntorch.manual_seed(0)\ntorch.cuda.manual_seed_all(0)\n"),
+            note="the weights are drawn on the CPU",
+        ),
+        Example(
+            ok=(
+                "import torch\n\ntorch.cuda.manual_seed(0)\nw = torch.randn(3, device='cuda', requires_grad=True)\n"
+                "opt = torch.optim.SGD([w], lr=0.1)\nfor _ in range(3):\n    w.square().sum().backward()\n"
+                "    opt.step()\n"
+            ),
+            note="drawn on the GPU",
+        ),
         Example(ok=TRAINING.replace("def main():\n", "def main():\n    torch.manual_seed(0)\n")),
         Example(
             ok=TRAINING.replace("import nn\n", "import nn\nfrom tools import prepare\n").replace(
@@ -216,10 +259,22 @@ class ScriptWithoutSeed(Rule):
     )
 
 
+def _listed(generator: str, call: ast.Call, ctx: Context) -> str:
+    """A generator with the place of its first draw: in this file, and where that is another one, in that."""
+    place = f"first drawn from in line {call.lineno}: `{ctx.short(call, 30)}`"
+    model, inner = ctx.randomness.origin(generator, call)
+    if model is not ctx.model:
+        place += f", which draws in {PurePath(model.source.path).name}:{inner.lineno}"
+    return f"{_SHOWN.get(generator, generator)} ({place})"
+
+
 def _fix(missing: list[str], ctx: Context) -> Fix | None:
     anchor = _last_import(ctx)
     if anchor is None:
         return None
+    own = _by_helper(missing, anchor, ctx)
+    if own is not None:
+        return own
 
     def build() -> list[Edit]:
         lines: list[str] = []
@@ -235,6 +290,66 @@ def _fix(missing: list[str], ctx: Context) -> Fix | None:
         return _in_order([*edits, ctx.edits.insert_after(anchor, f"\n{code}")])
 
     return ctx.fix(build, Safety.UNSAFE, f"Seed with {ctx.options.seed} after the imports")
+
+
+def _by_helper(missing: list[str], anchor: ast.stmt, ctx: Context) -> Fix | None:
+    """Seed with the project's own function, if it has one that seeds all that is missing."""
+    for dotted, function in ctx.randomness.seeders(frozenset(missing)):
+        module, _, name = dotted.rpartition(".")
+        if module.startswith("."):
+            continue
+        argument = str(ctx.options.seed) if function.args.args or function.args.posonlyargs else ""
+        text = f"{name}({argument})"
+        message = f"Seed with `{text}`, the project's own function"
+        if not module:
+            start = _first_step(function, ctx)
+            if start is None:
+                continue
+            step = start
+
+            def call(step: ast.stmt = step, text: str = text) -> Edit:
+                return ctx.edits.insert_before(step, text)
+
+            return ctx.fix(call, Safety.UNSAFE, message)
+        found = ctx.names.lookup_from(ctx.tree.module, name)
+        if found is not None and not any(b.how == "import" and b.imported == dotted for b in found[1]):
+            continue
+
+        def build(dotted: str = dotted, argument: str = argument, known: bool = found is not None) -> list[Edit]:
+            callee, edits = (dotted.rpartition(".")[2], []) if known else _imported(dotted, anchor, ctx)
+            text = f"{callee}({argument})"
+            following = ctx.tree.following(anchor)
+            if following and _is_call(following[0]):
+                return _in_order([*edits, ctx.edits.insert_before(following[0], text)])
+            return _in_order([*edits, ctx.edits.insert_after(anchor, f"\n{text}")])
+
+        return ctx.fix(build, Safety.UNSAFE, message)
+    return None
+
+
+def _imported(dotted: str, anchor: ast.stmt, ctx: Context) -> tuple[str, list[Edit]]:
+    """How to write a function of another file, as one more name of an import from there if there is one."""
+    module, _, name = dotted.rpartition(".")
+    for statement in ctx.tree.module.body:
+        if isinstance(statement, ast.ImportFrom) and statement.module == module and not statement.level:
+            end = ctx.source.span(statement.names[-1])[1]
+            if statement.names[-1].name != "*":
+                return name, [Edit(end, end, f", {name}")]
+    return ctx.edits.name(dotted, anchor)
+
+
+def _first_step(function: ast.stmt, ctx: Context) -> ast.stmt | None:
+    """The first statement of the program behind a function, nothing being drawn before."""
+    for statement in ctx.tree.module.body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
+            continue
+        if statement.lineno > function.lineno:
+            return (
+                statement.body[0] if isinstance(statement, ast.If) and ctx.flow.is_main_guard(statement) else statement
+            )
+        if any(isinstance(n, ast.Call) and ctx.randomness.of_call(n).draws for n in walk_scope(statement)):
+            return None
+    return None
 
 
 def _in_order(edits: list[Edit]) -> list[Edit]:
@@ -259,7 +374,7 @@ def _seeders(missing: list[str], anchor: ast.stmt, ctx: Context) -> list[str]:
         for library, name in _TOGETHER:
             if library in roots:
                 return [*found, name]
-    return [*found, *(_CALLS[generator] for generator in left)]
+    return [*found, *dict.fromkeys(_CALLS[generator] for generator in left)]
 
 
 def _spelled(name: str, anchor: ast.stmt, ctx: Context) -> tuple[str, list[Edit]]:

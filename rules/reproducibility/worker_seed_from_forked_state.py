@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mlint.rule import Context, Edit, Example, Finding, Fix, Module, Rule, Safety
 
-_SHOWN = {"numpy": "NumPy's", "random": "Python's", "torch": "PyTorch's", "tensorflow": "TensorFlow's"}
+_SHOWN = {"numpy": "NumPy's", "random": "Python's", "torch": "PyTorch's", "cuda": "the GPU's"}
 
 GIVEN = (
     "import random\nimport time\n\nimport numpy as np\nimport torch\n"
