@@ -128,6 +128,10 @@ class InferenceInTrainMode(Rule):
                 assert isinstance(block, (ast.With, ast.AsyncWith))
                 return block.body
             return parent.body if isinstance(parent, FUNCTIONS) and node in parent.decorator_list else None
+        named = function is not None and INFERENCE.search(function.name) is not None
+        loading = isinstance(node.func, ast.Attribute) and node.func.attr == "load_state_dict"
+        if not (named or loading):
+            return None
         body = ctx.tree.module.body if function is None else function.body
         trains = any(
             isinstance(part, ast.Attribute)
@@ -136,17 +140,16 @@ class InferenceInTrainMode(Rule):
         )
         if trains:
             return None
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "load_state_dict":
+        if loading:
             following = ctx.tree.following(ctx.tree.statement(node))
             return following if following and not ctx.flow.grad_context(node) else None
-        named = function is not None and INFERENCE.search(function.name) is not None
         loads = any(
             isinstance(part, ast.Attribute) and part.attr == "load_state_dict" for part in walk_statements(body)
         )
         own = [part for part in body if any(inner is node for inner in walk(part))]
         first = next((part for part in walk_statements(body) if self._is_prediction(part, ctx)), None)
         # What has no gradients is looked at from the context that turns them off.
-        return own if named and not loads and first is node and not ctx.flow.grad_context(node) else None
+        return own if not loads and first is node and not ctx.flow.grad_context(node) else None
 
     def _is_prediction(self, node: ast.AST, ctx: Context) -> bool:
         return isinstance(node, ast.Call) and self.wants(node, ctx.model) and ctx.dotted(node.func) not in OFF
