@@ -39,6 +39,15 @@ class Maybe(nn.Module):
             self.norm = nn.BatchNorm1d(4)
 """
 
+BOX = """
+class Box:
+    def __init__(self):
+        self.net = Net()
+
+    def run(self):
+        here(self.net)
+"""
+
 
 @pytest.mark.parametrize(
     ("made", "acts"),
@@ -91,15 +100,8 @@ def test_layers_that_act_by_the_mode(made: str, acts: bool) -> None:
         ("net = Net() if big else Plain()\nhere(net)", False),
         ("def run(net):\n    here(net)\nrun(Net())", True),
         ("def run(net):\n    here(net)\nrun(Net())\nmap(run, nets)", False),
-        (
-            "class Box:\n    def __init__(self):\n        self.net = Net()\n    def run(self):\n        here(self.net)",
-            True,
-        ),
-        (
-            "class Box:\n    def __init__(self):\n        self.net = Net()\n    def run(self):\n        here(self.net)\n"
-            "b = Box()\nb.net.eval()",
-            False,
-        ),
+        (BOX, True),
+        (BOX + "\nb = Box()\nb.net.eval()", False),
     ],
 )
 def test_models_in_training_mode(code: str, training: bool) -> None:

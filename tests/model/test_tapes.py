@@ -64,7 +64,7 @@ def test_tapes_that_others_may_use(code: str) -> None:
         ),
         ("with tf.GradientTape() as t:\n    x = tf.constant(v)\n    y = f(x)\nt.gradient(y, here(x))", False),
         (
-            "x = tf.constant(1.0)\nif c:\n    x = v\nwith tf.GradientTape() as t:\n    y = f(x)\nt.gradient(y, here(x))",
+            "x = tf.ones(3)\nif c:\n    x = v\nwith tf.GradientTape() as t:\n    y = f(x)\nt.gradient(y, here(x))",
             False,
         ),
     ],
