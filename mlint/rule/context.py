@@ -382,7 +382,10 @@ class Context:
         replaced, new = list(statements) or [nest.loop], text
 
         def replace() -> Edit:
-            return self.edits.replace_statements(replaced, new)
+            from mlint.codemod.folded import folded
+
+            written = folded(new, replaced[0].col_offset, self.options.line_length)
+            return self.edits.replace_statements(replaced, written)
 
         return self.fix(build or replace, safety, f"Replace the loop by `{text}`")
 

@@ -137,6 +137,24 @@ class MovingWindowLoop(Rule):
             safety="unsafe",
         ),
         Example(
+            given=SETUP,
+            bad=(
+                "def smooth(measured: np.ndarray, half_width: int):\n    n = len(measured)\n"
+                "    smoothed = np.zeros(n)\n    for i in range(half_width, n - half_width):\n"
+                "        smoothed[i] = measured[i - half_width:i + half_width + 1].mean()\n    return smoothed\n"
+                "y = smooth(a, 3)"
+            ),
+            good=(
+                "def smooth(measured: np.ndarray, half_width: int):\n    n = len(measured)\n"
+                f"    smoothed = np.zeros(n)\n    smoothed[half_width:n - half_width] = {VIEW}(\n"
+                "        measured, 2 * half_width + 1\n    ).mean(axis=-1)\n    return smoothed\n"
+                "y = smooth(a, 3)"
+            ),
+            equal="y",
+            safety="unsafe",
+            note="the width of the lines is kept",
+        ),
+        Example(
             given="import numpy as np\na = np.random.rand(60)\n",
             bad="mean = [sum(a[i:i + 5]) / 5 for i in range(56)]",
             good=f"mean = list({VIEW}(a, 5).sum(axis=-1) / 5)",

@@ -309,7 +309,8 @@ class PairwiseDistanceLoop(Rule):
             return [ctx.edits.replace_statements([loop], text), *ctx.edits.imports(imports)]
 
         new = text if _offered(found, ctx) else None
-        fix = ctx.loop_fix(found.nest, new, [], safe=_exact(found, ctx), names=found.names, build=build)
+        made = build if imports else None
+        fix = ctx.loop_fix(found.nest, new, [], safe=_exact(found, ctx), names=found.names, build=made)
         return ctx.finding(loop, self._message(found, ctx), _advice(text, found, ctx), fix)
 
     def _comprehension(self, call: ast.Call, found: Pairwise, ctx: Context) -> Finding:
