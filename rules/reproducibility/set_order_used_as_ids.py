@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Call, Context, Example, Finding, Node, Rule, Safety
+from mlint.rule import Call, Context, Example, Finding, Fix, Node, Rule, Safety, walk_scope
 
 _WHAT = {
     "cut": "is cut into parts",
@@ -41,6 +41,9 @@ class SetOrderUsedAsIds(Rule):
         if isinstance(node, ast.Call) and (len(node.args) != 1 or node.keywords):
             return
         parent = ctx.tree.parent(node)
+        if isinstance(parent, ast.Assign):
+            yield from self._held(node, parent, ctx)
+            return
         listed = isinstance(parent, ast.Call) and ctx.dotted(parent.func) in ("list", "tuple", "enumerate", "zip")
         if not listed or _integers(node, ctx) or _of_sets(node):
             return
@@ -53,7 +56,68 @@ class SetOrderUsedAsIds(Rule):
             node, f"the order of `{ctx.short(node)}`, which differs in every process, {_WHAT[use]}", "use `sorted`", fix
         )  # fmt: skip
 
+    def _held(self, made: ast.Call | ast.SetComp, assignment: ast.Assign, ctx: Context) -> Iterator[Finding]:
+        """A set under a name that is listed or numbered later."""
+        target = assignment.targets[0]
+        if len(assignment.targets) != 1 or not isinstance(target, ast.Name) or _integers(made, ctx) or _of_sets(made):
+            return
+        for read in walk_scope(ctx.tree.scope(assignment)):
+            if not isinstance(read, ast.Name) or read.id != target.id or not isinstance(read.ctx, ast.Load):
+                continue
+            call = ctx.tree.parent(read)
+            if not isinstance(call, ast.Call) or ctx.dotted(call.func) not in ("list", "tuple", "enumerate"):
+                continue
+            if [binding.node for binding in ctx.reaching.of(read) or ()] != [assignment]:
+                continue
+            use = ctx.model.order.use(read)
+            if use in _WHAT:
+                outer = call if ctx.dotted(call.func) == "list" else read
+                yield ctx.finding(
+                    read,
+                    f"the order of the set `{read.id}`, which differs in every process, {_WHAT[use]}",
+                    "use `sorted`",
+                    _sorted(outer, read, ctx),
+                )
+                return
+
     examples = (
+        Example(
+            given="import random\nimport numpy as np\nwords = ['b', 'a', 'b']\nrandom.seed(0)\n",
+            bad="names = set(words)\nnames.add('c')\norder = list(names)\nrandom.shuffle(order)",
+            good="names = set(words)\nnames.add('c')\norder = sorted(names)\nrandom.shuffle(order)",
+            equal="sorted(order)",
+            note="held by a name in between",
+        ),
+        Example(
+            given="import numpy as np\nfrom sklearn.model_selection import train_test_split\n",
+            bad=(
+                "def parts(rows):\n    ids = {row['id'].lower() for row in rows}\n"
+                "    return train_test_split(list(ids), random_state=0)"
+            ),
+            good=(
+                "def parts(rows):\n    ids = {row['id'].lower() for row in rows}\n"
+                "    return train_test_split(sorted(ids), random_state=0)"
+            ),
+        ),
+        Example(
+            given="import torch\n",
+            bad="def ids(words):\n    known = set(words)\n    return {w: i for i, w in enumerate(known)}",
+            good="def ids(words):\n    known = set(words)\n    return {w: i for i, w in enumerate(sorted(known))}",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def show(words):\n    known = set(words)\n    print(list(known))\n    return len(list(known))",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def ids(words):\n    known = set(words)\n    known = sorted(known)\n"
+            "    return {w: i for i, w in enumerate(known)}",
+        ),
+        Example(
+            given="import torch\n",
+            ok="def ids(words):\n    known = set(words)\n    order = list(known)\n    order.sort()\n"
+            "    return order[:3], order[3:]",
+        ),
         Example(
             given="import torch\nwords = ['b', 'a', 'b']",
             bad="vocabulary = {word: i for i, word in enumerate(set(words))}",
@@ -135,3 +199,7 @@ def _of_sets(node: ast.Call | ast.SetComp) -> bool:
     elif not isinstance(node, ast.SetComp):
         return False
     return isinstance(element, ast.Call) and isinstance(element.func, ast.Name) and element.func.id == "frozenset"
+
+
+def _sorted(outer: ast.expr, held: ast.expr, ctx: Context) -> Fix:
+    return ctx.fix(lambda: ctx.edits.replace(outer, "sorted($set)", set=held), Safety.UNSAFE, "Sort it")
