@@ -194,8 +194,13 @@ def _pair(target: ast.expr) -> tuple[str, str] | None:
 
 
 def _mentions(one: ast.expr, other: ast.expr, names: tuple[str, str]) -> bool:
-    """Whether one of two expressions is the number and the other is made from the element."""
+    """Whether one of two expressions is the number and the other is made from the element.
+
+    A number that looks something up (`parts[i]`) is a place in a list that was made in the same order.
+    """
     for number, element in ((one, other), (other, one)):
+        if any(isinstance(n, ast.Subscript) for n in walk(number)):
+            continue
         if any(isinstance(n, ast.Name) and n.id == names[0] for n in walk(number)):
             if any(isinstance(n, ast.Name) and n.id == names[1] for n in walk(element)):
                 return True

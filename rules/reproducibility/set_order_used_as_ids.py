@@ -106,6 +106,15 @@ class SetOrderUsedAsIds(Rule):
         ),
         Example(
             given="import torch\n",
+            ok=(
+                "def mixed(names, result, layers):\n    unique = set(names)\n    places = []\n    for name in unique:\n"
+                "        places.append([i for i, n in enumerate(names) if n == name])\n"
+                "    for i, name in enumerate(unique):\n        result[places[i]] = layers[name]\n    return result\n"
+            ),
+            note="gone through twice in the same order",
+        ),
+        Example(
+            given="import torch\n",
             ok="def show(words):\n    known = set(words)\n    print(list(known))\n    return len(list(known))",
         ),
         Example(
