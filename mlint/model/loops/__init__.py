@@ -7,4 +7,8 @@ rounds compute, in the terms of `described`.
 `temporaries` are variables of one round, `starts` what a variable has where a loop begins, `extremes` the rounds that
 keep the largest value so far, `branches` the stores under conditions, which `masks` says of whole arrays, `dots`
 sums of products.
+
+Whole patterns of loops: `products` and `contraction` are matrix products, `outer` tables of two vectors, `pairwise`
+those of the rows of two matrices, `windows` reductions of slices that move over an array, whose bounds `linear`
+compares; `apart` says whether what is read is what is stored to.
 """
