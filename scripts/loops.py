@@ -77,10 +77,10 @@ def loops(path: Path, rules: list[tuple[str, Rule]]) -> Iterator[Seen]:
                     reasons[inside[id(node)]] = refusal.reason
     for node in nodes:
         place = f"{path}:{node.lineno}"
-        finding = found.get(id(node))
-        if finding is not None:
-            fix = "no fix" if finding.fix is None else "safe" if finding.fix.safety is Safety.SAFE else "unsafe"
-            yield Seen(place, finding.code, fix, "")
+        reported = found.get(id(node))
+        if reported is not None:
+            fix = "no fix" if reported.fix is None else "safe" if reported.fix.safety is Safety.SAFE else "unsafe"
+            yield Seen(place, reported.code, fix, "")
         else:
             yield Seen(place, "", "", _general(reasons.get(node, NOT_A_CASE)))
 

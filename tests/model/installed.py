@@ -9,8 +9,11 @@ import importlib.metadata
 import importlib.util
 import inspect
 import io
+import json
+import os
 import random
 import re
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -26,6 +29,7 @@ _DISTRIBUTIONS = {
     "cudf": "cudf-cu12",
     "cuml": "cuml-cu12",
 }
+SAMPLE = 300
 _NO_STARTING = re.compile(r"\.(?:__main__|launch|run|main|setup\w*|conftest)(?:\.|$)")
 
 
@@ -244,3 +248,57 @@ def _default_differs(text: str | None, real: object) -> bool:
     except (ValueError, SyntaxError):
         return False
     return type(value) is not type(real) or bool(value != real)
+
+
+# One library, in a process of its own
+
+
+def is_known(root: str) -> bool:
+    """Whether a library is installed in a version that its tables know."""
+    if importlib.util.find_spec(root) is None:
+        return False
+    there = version(root)
+    return there is not None and number(there) <= number(versions_of(root)[-1])
+
+
+def compared(root: str) -> dict[str, object]:
+    """What the tables say of a library against what is installed: the differences, and how much was compared."""
+    there = version(root)
+    assert there is not None
+    said = list(said_removed(root, there))
+    gone = [(one, still_there(one)) for one in said]
+    rows = sampled([row for row in said_present(root, there) if row[1] in ("f", "c", "m", "=")], SAMPLE)
+    same = number(there) in map(number, versions_of(root))
+    absent: list[str] = []
+    wrong: list[str] = []
+    told = signed = 0
+    for row in rows:
+        try:
+            thing = reached(row[0])
+            told += 1
+        except NotThere:
+            if not is_conditional(row[0]):
+                absent.append("\t".join(row))
+            continue
+        except NotKnown:
+            continue
+        if same and row[1] in ("f", "c", "m") and row[2] != "?":
+            signed += parameters(thing) is not None
+            difference = differs(row[0], thing, there)
+            if difference is not None:
+                wrong.append(difference)
+    return {
+        "removed and there": [f"{one.name} {one.argument or ''} {one.removed}" for one, still in gone if still],
+        "removals": len(said),
+        "removals told": sum(still is not None for _, still in gone),
+        "sampled": len(rows),
+        "reached": told,
+        "absent": absent,
+        "compared": signed,
+        "signatures": wrong,
+    }
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    print(f"\n@@{json.dumps(compared(sys.argv[1]))}")

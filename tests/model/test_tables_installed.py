@@ -7,86 +7,45 @@ have come and gone: the first is left out, and signatures are compared for versi
 from __future__ import annotations
 
 import inspect
-import os
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from mlint.model import libraries
 from mlint.model.libraries import Deprecation, data
 from tests.model import installed
-from tests.model.installed import NotKnown, NotThere
+from tests.model.installed import NotThere
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).resolve().parents[2]
 
-SAMPLE = 300
-WRONG = 50
-"""One in so many may differ: stubs and decorators do not tell all. Nothing may be there that is said to be removed."""
-LARGE = frozenset({"torch", "tensorflow", "keras", "jax", "flax", "optax", "transformers", "trl", "peft", "ray"})
+WRONG = 25
+"""One in so many may differ: a build without CUDA lacks some, decorators hide some. Nothing removed may be there."""
+LARGE = frozenset({"torch", "tensorflow", "keras", "jax", "flax", "optax", "transformers", "trl", "peft"})
 """Libraries that take seconds to import."""
 NOT_IMPORTED = frozenset({"ray", "distributed"})
-"""Libraries whose modules start processes or threads, or do not get on with others in one process."""
+"""Libraries whose modules start processes or threads."""
 ROOTS = [
     pytest.param(root, marks=pytest.mark.slow) if root in LARGE else root
     for root in data.roots()
-    if root not in NOT_IMPORTED
+    if root not in NOT_IMPORTED and installed.is_known(root)
 ]
 
 
-def there(root: str) -> str:
-    """The installed version of a library; skips where there is none, or one that the tables do not know."""
-    pytest.importorskip(root, exc_type=ImportError)
-    version = installed.version(root)
-    if version is None or installed.number(version) > installed.number(installed.versions_of(root)[-1]):
-        pytest.skip(f"the tables do not know {root} {version}")
-    return version
-
-
 @pytest.mark.parametrize("root", ROOTS)
-def test_what_is_removed_is_not_there(root: str) -> None:
-    version = there(root)
-    said = list(installed.said_removed(root, version))
-    found = [(one, installed.still_there(one)) for one in said]
-    assert [f"{one.name} {one.argument or ''} {one.removed}" for one, there in found if there] == []
-    told = sum(there is not None for _, there in found)
-    assert told * 10 >= len(said) * 9, f"of {told} of {len(said)} only it can be told"
-
-
-@pytest.mark.parametrize("root", ROOTS)
-def test_what_is_not_removed_is_there(root: str) -> None:
-    version = there(root)
-    rows = [row for row in installed.said_present(root, version) if row[1] in ("f", "c", "m", "=")]
-    absent, told = [], 0
-    for row in installed.sampled(rows, SAMPLE):
-        try:
-            installed.reached(row[0])
-            told += 1
-        except NotThere:
-            if not installed.is_conditional(row[0]):
-                absent.append("\t".join(row))
-        except NotKnown:
-            pass
-    assert len(absent) * WRONG <= max(told, WRONG), absent
-    assert told * 10 >= min(len(rows), SAMPLE) * 8, f"{told} only could be reached"
-
-
-@pytest.mark.parametrize("root", ROOTS)
-def test_signatures(root: str) -> None:
-    version = there(root)
-    if installed.number(version) not in map(installed.number, installed.versions_of(root)):
-        pytest.skip(f"the tables are not made from {root} {version}")
-    rows = [row for row in installed.said_present(root, version) if row[1] in ("f", "c", "m") and row[2] != "?"]
-    wrong, compared = [], 0
-    for row in installed.sampled(rows, SAMPLE):
-        try:
-            thing = installed.reached(row[0])
-        except (NotThere, NotKnown):
-            continue
-        compared += installed.parameters(thing) is not None
-        difference = installed.differs(row[0], thing, version)
-        if difference is not None:
-            wrong.append(difference)
-    assert len(wrong) * WRONG <= max(compared, WRONG), wrong
-    assert compared * 2 >= min(len(rows), SAMPLE), f"{compared} only have a signature"
+def test_installed_library(root: str) -> None:
+    # In a process of its own: some libraries crash when others have been imported before them.
+    command = [sys.executable, "-W", "ignore", "-m", "tests.model.installed", root]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.rpartition("\n@@")[2])
+    assert found["removed and there"] == []
+    assert found["removals told"] * 10 >= found["removals"] * 9
+    assert len(found["absent"]) * WRONG <= max(found["reached"], WRONG), found["absent"]
+    assert found["reached"] * 10 >= found["sampled"] * 8
+    assert len(found["signatures"]) * WRONG <= max(found["compared"], WRONG), found["signatures"]
 
 
 # What the comparison sees
