@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from mlint.rule import (
@@ -23,6 +24,7 @@ FRAGILE = (
     "torch.compile", "FullyShardedDataParallel", "FSDP", "fully_shard", "torch.jit", "torch.export", "torch.onnx",
     "torch.fx", "distributed.rpc", "deepspeed", "functorch", "cuda.graph", "DTensor",
 )  # fmt: skip
+EVALUATING = re.compile(r"(^|_)(test|val|valid\w*|eval\w*|predict\w*|infer\w*|score)(_|$)", re.IGNORECASE)
 
 EVALUATION = """import torch
 import torch.nn.functional as F
@@ -52,7 +54,8 @@ class NoGradInsteadOfInferenceMode(Rule):
 
     ## Known limits
     Off by default. Files that shard, compile, trace or export models are left alone, and so are models that assign to
-    their attributes in `forward`, and blocks in which a tensor is handed to code that is not known.
+    their attributes in `forward`, first tries before a training, and blocks in which a tensor is handed to code that is
+    not known.
 
     ## References
     - PyTorch documentation, "Autograd mechanics", section "Inference Mode".
@@ -87,7 +90,7 @@ class NoGradInsteadOfInferenceMode(Rule):
         ]
         if not forwards or any(self._keeps_tensors(call, ctx) for call in forwards):
             return
-        if not ctx.leaves_only_plain(body, outer):
+        if self._trains_on(forwards, node, ctx) or not ctx.leaves_only_plain(body, outer):
             return
         text, imports = ctx.edits.name("torch.inference_mode", node)
 
@@ -105,6 +108,26 @@ class NoGradInsteadOfInferenceMode(Rule):
         if not (call.args or call.keywords) or ctx.is_a(call.func, LOSS):
             return False
         return ctx.is_a(call.func, MODULE) or ctx.is_put_into_eval_mode(call.func)
+
+    def _trains_on(self, forwards: list[ast.Call], node: ast.Call, ctx: Context) -> bool:
+        """Whether the file trains, and nothing says that the block is an evaluation: the first call of a model may make
+        what it keeps.
+        """
+        if not (ctx.model.trains or "Trainer(" in ctx.source.text):
+            return False
+        if any(ctx.kinds.of(call.func).name.startswith(("transformers.", "peft.")) for call in forwards):
+            return True
+        named = any(EVALUATING.search(function.name) for function in ctx.tree.functions(node))
+        around = ctx.tree.function(node) or ctx.tree.module
+        models = {ctx.text(call.func) for call in forwards}
+        in_eval_mode = any(
+            isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Attribute)
+            and part.func.attr == "eval"
+            and ctx.text(part.func.value) in models
+            for part in walk(around)
+        )
+        return not (named or in_eval_mode)
 
     def _keeps_tensors(self, call: ast.Call, ctx: Context) -> bool:
         """Whether the class of a model assigns to its attributes outside of its constructor."""
@@ -159,6 +182,13 @@ class NoGradInsteadOfInferenceMode(Rule):
             note="keeps a tensor",
         ),
         Example(given=EVALUATION, ok="with torch.no_grad():\n    total = sum(float(x.sum()) for x, y in loader)"),
+        Example(
+            given=EVALUATION.replace("model.eval()\n", "") + "opt = torch.optim.SGD(model.parameters(), lr=0.1)\n",
+            ok="with torch.no_grad():\n    print(model(loader[0][0]).sum().item())\nfor x, y in loader:\n"
+            "    opt.zero_grad()\n"
+            "    F.cross_entropy(model(x), y).backward()\n    opt.step()",
+            note="a first try, before the training",
+        ),
         # What it asks for
         Example(given=EVALUATION, bad=TOTAL, good=TOTAL.replace("no_grad", "inference_mode"), equal="result"),
         Example(
