@@ -42,6 +42,9 @@ class BuiltinReductionOverArray(Rule):
     small integers (the builtin wraps around, the method widens), for pandas (its methods skip NaN) and for the sum of
     what may be empty (the builtin gives the Python int 0).
 
+    ## Known limits
+    A builtin that is called for each window of an array (`sum(a[i:i + k])`) belongs to moving-window-loop.
+
     ## References
     - NumPy documentation, `numpy.sum`, `numpy.any`.
     - PyTorch documentation, `torch.Tensor.max`.
@@ -52,6 +55,7 @@ class BuiltinReductionOverArray(Rule):
     safety = (Safety.SAFE, Safety.UNSAFE)
     triggers = (Call("sum", "max", "min", "any", "all"),)
     examples = (
+        Example(given=ARRAYS, ok="w = [sum(a[i:i + 5]) for i in range(len(a) - 4)]", note="moving-window-loop"),
         Example(given=ARRAYS, bad="s = sum(a)", good="s = a.sum()", equal="s", close=True, safety="unsafe"),
         Example(given=ARRAYS, bad="s = sum(k)", good="s = k.sum()", equal="s", safety="safe"),
         Example(given=ARRAYS, bad="s = sum(k == 3)", good="s = (k == 3).sum()", equal="s", safety="safe"),

@@ -264,7 +264,7 @@ class MovingWindowLoop(Rule):
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         if isinstance(node, ast.Call):
             yield from _Applied.check(node, ctx)
-        elif isinstance(node, ast.For) and _has_window(node.body[0]):
+        elif isinstance(node, ast.For) and len(node.body) == 1 and _has_window(getattr(node.body[0], "value", None)):
             stored = ctx.windows.stored(node)
             found = stored or ctx.windows.appended(node)
             if found is not None:
@@ -324,9 +324,9 @@ def _offered(found: Windows, ctx: Context) -> bool:
     return not (found.number is not None and found.number > _WIDE) and not ctx.targets("numpy", "<1.20")
 
 
-def _has_window(node: ast.stmt | ast.expr) -> bool:
-    """Whether code takes a slice and reduces it: a look at the syntax."""
-    slices = (part for part in walk(getattr(node, "value", None) or node) if isinstance(part, ast.Slice))
+def _has_window(value: ast.expr | None) -> bool:
+    """Whether an expression takes a slice from here to there: a look at the syntax."""
+    slices = (part for part in walk(value) if isinstance(part, ast.Slice)) if value is not None else ()
     return any(part.lower is not None and part.upper is not None for part in slices)
 
 
