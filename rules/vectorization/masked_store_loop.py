@@ -176,6 +176,13 @@ class MaskedStoreLoop(Rule):
             safety="safe",
         ),
         Example(
+            given=OUT + "order = np.random.permutation(100)\n",
+            bad="for i in range(100):\n    if a[i] > 0:\n        out[i] = 1 - b[order[i]]",
+            good="mask = a > 0\nout[mask] = 1 - b[order[mask]]",
+            equal="out",
+            safety="safe",
+        ),
+        Example(
             given=OUT,
             bad="for i in range(1, 100):\n    if a[i] > a[i - 1]:\n        out[i] = 1",
             good="out[1:][a[1:] > a[:-1]] = 1",

@@ -16,6 +16,8 @@ def run(fill, n, seed):
     a[:] = fill((n,), "{name}", seed)
     b[:] = fill((n,), "{name}", seed + 1)
     out[:] = fill((n,), "{kept}", seed + 2)
+    k = np.zeros((n,), dtype=np.int64)
+    k[:] = np.arange(n)[::-1] * 5 % 7  # out of bounds for short arrays
     for i in range(len(a)):
 """
 BODIES = {
@@ -62,6 +64,10 @@ BODIES = {
     "counter": "if a[i] > 0:\n    out[i] = i",
     "forward": "if a[i] > 0:\n    out[i] = out[i - 1]",
     "invariant": "if a[i] > 0:\n    out[i] = b[0]",
+    "gather": "if a[i] > 0:\n    out[i] = b[k[i]]",
+    "gather else": "if a[i] > b[i]:\n    out[i] = a[k[i]]\nelse:\n    out[i] = b[i]",
+    "gather by temporary": "j = k[i]\nif a[i] > 0:\n    out[i] += b[j]",
+    "gather of what is stored": "if a[i] > 0:\n    out[i] = out[k[i]]",
     "condition that warns": "if b[i] != 0 and a[i] / b[i] > 2:\n    out[i] = 1",
 }
 PAIRS = [(name, name) for name in DTYPES]
@@ -127,7 +133,7 @@ UNSAFE = {
     "invariant": "float64",
     "nan": "int64",
 }
-REFUSED = {"truth": "float64", "stale": "float64", "forward": "float64"}
+REFUSED = {"truth": "float64", "stale": "float64", "forward": "float64", "gather of what is stored": "float64"}
 
 
 @pytest.mark.parametrize("body", BODIES)

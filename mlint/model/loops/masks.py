@@ -227,7 +227,7 @@ def _store(elementwise: Elementwise, store: Store, axes: tuple[Axis, ...], doubt
     if store.op is not None and type(store.op) not in _OPERATORS:
         raise NotElementwise("the operator is none of elements")
     target = elementwise.target(store.place, axes)
-    value = elementwise.lift(store.value, axes)
+    value = elementwise.lift(store.value, axes, gather=len(axes) == 1)
     doubts += elementwise.stored(value, target, store.op)
     return MaskedStore(target, value, "" if store.op is None else _OPERATORS[type(store.op)])
 
@@ -320,6 +320,7 @@ def chosen(store: MaskedStore, other: MaskedStore, elementwise: Elementwise) -> 
     for value in (store.value, other.value):
         node, dtype = value.node, value.dtype
         simple = not value.operations or isinstance(node, ast.UnaryOp) or isinstance(node, ast.Call)
+        simple = simple and not any(operand.gathered for operand in value.operands)  # an index may be out of bounds
         if not simple or not is_quiet(elementwise, node) or not value.scalar:
             return False
         if dtype is None or (dtype != target and not dtype.startswith("~")):
