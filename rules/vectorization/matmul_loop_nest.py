@@ -234,6 +234,11 @@ class MatmulLoopNest(Rule):
             bad=f"C = np.zeros((20, 10))\n{TRIPLE}# row by column\n            C[i, j] += A[i, k] * B[k, j]",
             note="the comment would be lost: no fix",
         ),
+        Example(
+            given="import numpy as np\nA = np.ma.zeros((20, 30))\nB = np.zeros((30, 10))\n",
+            ok=f"C = np.zeros((20, 10))\n{TRIPLE}C[i, j] += A[i, k] * B[k, j]",
+            note="a masked array",
+        ),
         Example(given=SETUP, ok="C = A @ B"),
         Example(given=SETUP, ok=f"C = [[0] * 10 for _ in range(20)]\n{TRIPLE}C[i][j] += A[i, k] * B[k, j]"),
         Example(

@@ -251,6 +251,11 @@ class MovingWindowLoop(Rule):
             ok="y = [X[i:i + 5].mean() for i in range(56)]",
             note="windows of rows",
         ),
+        Example(
+            given="import numpy as np\na = np.ma.zeros(60)\n",
+            ok="y = [a[i:i + 5].mean() for i in range(56)]",
+            note="a masked array",
+        ),
         Example(given=SETUP, ok="parts = [a[i:i + 5] for i in range(56)]", note="nothing is reduced"),
         Example(
             given="import numpy as np\nn = 1000\na = np.random.normal(size=n)\n",

@@ -154,6 +154,11 @@ class OuterProductLoop(Rule):
             bad="out = np.zeros((20, 30), dtype=int)\n" + TABLE + "out[i, j] += k[i] * b[j]",
             note="an array of integers takes no floats at once: no fix",
         ),
+        Example(
+            given="import numpy as np\na = np.ma.zeros(20)\nb = np.zeros(30)\n",
+            ok="out = np.zeros((20, 30))\n" + TABLE + "out[i, j] = a[i] * b[j]",
+            note="a masked array",
+        ),
         Example(given=SETUP, ok="out = np.outer(a, b)"),
         Example(given=SETUP, ok="out = np.zeros((20, 30))\n" + TABLE + "out[i, j] = a[i] ** b[j]", note="ML101"),
         Example(given=SETUP, ok="out = np.zeros((20, 30))\n" + TABLE + "out[i, j] = a[i] * b[j] + 1", note="ML101"),

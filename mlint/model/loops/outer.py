@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.kinds import NDARRAY
 from mlint.model.loops import dtypes
+from mlint.model.loops.apart import plain
 from mlint.model.loops.counted import Nest
 from mlint.model.loops.described import Lifted, NotElementwise, Operand, Place, Target, peeled
 
@@ -236,6 +237,8 @@ class Outers:
             if vector.lifted is not None:
                 lifted.doubts += vector.lifted.doubts
                 lifted.obstacles += vector.lifted.obstacles
+        for array in (target.array, *(vector.array for vector in vectors)):
+            plain(self.elementwise, array)
         doubts = self.elementwise.stored(lifted, target, op)
         turned = vectors[0].axis == 1
         if turned:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.kinds import NDARRAY
 from mlint.model.loops import dtypes
-from mlint.model.loops.apart import apart
+from mlint.model.loops.apart import apart, plain
 from mlint.model.loops.contraction import ORDER
 from mlint.model.loops.counted import Axis, Nest
 from mlint.model.loops.described import NotElementwise
@@ -151,6 +151,7 @@ class MovingWindows:
         kind = self.model.kinds.of(array)
         if rounds is None or not kind.is_a(NDARRAY) or kind.dtype == "object" or not self.elementwise.interpreted(node):
             return None
+        plain(self.elementwise, array)
         doubts: list[str] = []
         obstacles: list[str] = []
         dimensions = self.model.lengths.dimensions(array)
