@@ -29,6 +29,13 @@ DRAWN = {
             "    return out\n"
         ),
     ),
+    "passed on and used again": (
+        "ML312",
+        (
+            "def one(k):\n    return jax.random.normal(k)\n\n\n"
+            "def drawn(key):\n    a = one(key)\n    b = jax.random.normal(key)\n    return [a, b]\n"
+        ),
+    ),
     "the other part is dropped": (
         "ML313",
         (

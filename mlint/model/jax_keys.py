@@ -11,7 +11,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, children
+from mlint.model.seed_calls import by_parameter
+from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, FunctionNode, children, walk, walk_scope
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -48,6 +49,14 @@ class Reuse:
         self.key = key
         self.earlier = earlier
         self.name = name
+
+
+def _may_hold(node: ast.expr) -> bool:
+    """Whether an argument is written as keys are: a cheap look, which proves nothing."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    word = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return any(part in word.lower() for part in ("key", "rng", "seed"))
 
 
 class _State:
@@ -99,6 +108,7 @@ class JaxKeys:
     def __init__(self, model: FileModel) -> None:
         self.model = model
         self._scopes: dict[ast.AST, dict[ast.Call, Reuse]] = {}
+        self._used_up: dict[ast.AST, frozenset[str]] = {}
 
     def reuse(self, call: ast.Call) -> Reuse | None:
         """How a call uses up a key again; None if it does not."""
@@ -111,16 +121,61 @@ class JaxKeys:
         """Whether an expression is a call of `jax.random.split`."""
         return isinstance(node, ast.Call) and self.model.names.dotted(node.func) == SPLIT
 
+    def passed_on_again(self) -> Iterator[Reuse]:
+        """The calls of functions of the project that use up a key again."""
+        for call in self.model.tree.calls:
+            if self.is_passed_on(call) and self.key(call) is not None:
+                reuse = self.reuse(call)
+                if reuse is not None:
+                    yield reuse
+
     def key(self, call: ast.Call) -> ast.expr | None:
-        """The key that a call uses up; None if it uses none."""
+        """The key that a call uses up, by itself or in the function of the project that it runs; None if none."""
         if self.model.names.dotted(call.func) not in CONSUMERS:
-            return None
+            return self._passed_on(call)
         for keyword in call.keywords:
             if keyword.arg == "key":
                 return keyword.value
         if call.args and not isinstance(call.args[0], ast.Starred):
             return call.args[0]
         return None
+
+    def is_passed_on(self, call: ast.Call) -> bool:
+        """Whether it is a function of the project that uses up the key of a call."""
+        return self.model.names.dotted(call.func) not in CONSUMERS
+
+    def _passed_on(self, call: ast.Call) -> ast.expr | None:
+        if not any(_may_hold(value) for value in (*call.args, *(keyword.value for keyword in call.keywords))):
+            return None  # no other file is read for calls that are not about keys
+        callee = self.model.effects.callee(call)
+        if callee is None or "init" in callee[1].name:  # models that start alike are compared
+            return None
+        used = callee[0].jax_keys.used_up(callee[1])
+        if not used:
+            return None
+        self.model.depends_on(callee[0])
+        return next((value for name, value in by_parameter(callee[1], call) if name in used), None)
+
+    def used_up(self, function: FunctionNode) -> frozenset[str]:
+        """The parameters of a function that it uses up as keys in every call, before anything binds them anew."""
+        known = self._used_up.get(function)
+        if known is None:
+            self._used_up[function] = frozenset()  # recursion uses up nothing more
+            found: set[str] = set()
+            parameters = {a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
+            for node in walk_scope(function):
+                key = self.key(node) if isinstance(node, ast.Call) else None
+                if not isinstance(key, ast.Name) or key.id not in parameters or self.model.flow.is_conditional(node):
+                    continue
+                bindings = self.model.reaching.of(key) or []
+                if bindings and all(b.how == "parameter" for b in bindings) and self._owner(key) is function:
+                    found.add(key.id)
+            known = self._used_up[function] = frozenset(found)
+        return known
+
+    def _owner(self, name: ast.Name) -> ast.AST | None:
+        found = self.model.names.lookup(name)
+        return None if found is None else found[0]
 
 
 class _Walk:
@@ -274,19 +329,36 @@ class _Walk:
 
     def call(self, node: ast.Call, state: _State) -> None:
         key = self.model.jax_keys.key(node)
-        if key is None:
+        if key is None or self.model.jax_keys.is_passed_on(node):
             if self.model.names.dotted(node.func) is None:
                 # It may give an attribute another key.
                 state.used = {token: call for token, call in state.used.items() if not _of_attribute(token)}
+        if key is None:
             return
         name = self.name(key)
         if name is None:
             return
         for token in self.tokens(key, state):
             earlier = state.used.get(token)
-            if earlier is not None and not self.exclusive(earlier, node):
+            if earlier is not None and not self.exclusive(earlier, node) and not self.wanted(earlier, node):
                 self.found.setdefault(node, Reuse(node, key, earlier, name))
             state.used[token] = node
+
+    def wanted(self, earlier: ast.Call, later: ast.Call) -> bool:
+        """Whether the same numbers may be wanted: one function of the project is called with one key twice.
+
+        Not in a loop that hands the outcome of a round to the next one, `state = step(state, key)`.
+        """
+        keys = self.model.jax_keys
+        if not keys.is_passed_on(earlier) or not keys.is_passed_on(later):
+            return False
+        if earlier is not later:
+            return ast.dump(earlier.func) == ast.dump(later.func)
+        statement = self.model.tree.statement(later)
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        made = {n.id for target in targets for n in walk(target) if isinstance(n, ast.Name)}
+        given = {n.id for value in (*later.args, *later.keywords) for n in walk(value) if isinstance(n, ast.Name)}
+        return not made & given
 
     def name(self, node: ast.expr) -> str | None:
         """How a key is named; None for what is not followed."""

@@ -73,7 +73,7 @@ def seed_calls(
             continue
         if not model.randomness.of_call(call).seeds:
             continue
-        told = _by_parameter(callee[1], call)
+        told = by_parameter(callee[1], call)
         passed = {name for name, value in told if alike.number(value, given)}
         passed |= {name for name in _defaults(callee[1]) if name not in {other for other, _ in told}}
         inner = list(seed_calls(callee[0], callee[1], passed, processes, reseeded=reseeded, depth=depth + 1))
@@ -98,7 +98,7 @@ def _spread(call: ast.Call) -> bool:
     )
 
 
-def _by_parameter(function: FunctionNode, call: ast.Call) -> list[tuple[str, ast.expr]]:
+def by_parameter(function: FunctionNode, call: ast.Call) -> list[tuple[str, ast.expr]]:
     """The arguments of a call by the names of the function's parameters; open-ended ones left out."""
     positional = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
     if positional and positional[0] in ("self", "cls"):

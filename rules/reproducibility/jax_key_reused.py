@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import COMPREHENSIONS, LOOPS, Call, Context, Edit, Example, Finding, Fix, Rule, Safety, walk
+from mlint.rule import COMPREHENSIONS, LOOPS, Call, Context, Edit, Example, Finding, Fix, Module, Rule, Safety, walk
 
 _DRAWING = tuple(
     f"jax.random.{name}"
@@ -36,8 +36,10 @@ class JaxKeyReused(Rule):
     is the only use, the number of the round is folded in.
 
     ## Known limits
-    Keys passed to functions other than those of `jax.random` (`model.init(key, x)`) are not counted, nor are keys that
-    stand under two conditions of which it cannot be seen whether they exclude each other.
+    A key that is passed to a function of the project counts as used up where that function certainly draws with it or
+    splits it; the same function called twice with one key does not, nor do functions that initialise. Keys passed to
+    other functions (`model.init(key, x)`) are not counted, nor are keys that stand under two conditions of which it
+    cannot be seen whether they exclude each other.
 
     ## When to ignore
     The same numbers are wanted: a test that compares two implementations on the same draw.
@@ -49,10 +51,18 @@ class JaxKeyReused(Rule):
     code, name = "ML312", "jax-key-reused"
     libraries = ("jax",)
     safety = Safety.UNSAFE
-    triggers = (Call(*_DRAWING),)
+    words = ("random",)
+    triggers = (Call(*_DRAWING), Module())
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
-        assert isinstance(node, ast.Call)
+        if not isinstance(node, ast.Call):
+            for reuse in ctx.model.jax_keys.passed_on_again():
+                yield from self._again(reuse.call, ctx)
+            return
+        yield from self._again(node, ctx)
+
+    def _again(self, node: ast.Call, ctx: Context) -> Iterator[Finding]:
+        """The finding for a call that uses a key up again."""
         reuse = ctx.model.jax_keys.reuse(node)
         if reuse is None:
             return
@@ -193,6 +203,74 @@ class JaxKeyReused(Rule):
                 "a = jax.random.normal(keys[0])\nb = jax.random.bits(keys[0])"
             ),
             note="an element used twice; which other one was meant is not known",
+        ),
+        Example(
+            given="import jax\n\ndef noise(key, n):\n    return jax.random.normal(key, (n,))\n",
+            bad="def sample(key):\n    x = noise(key, 3)\n    return x + jax.random.normal(key, (3,))",
+            good=(
+                "def sample(key):\n    key, subkey = jax.random.split(key)\n    x = noise(subkey, 3)\n"
+                "    return x + jax.random.normal(key, (3,))"
+            ),
+            equal="sample(jax.random.key(0)).shape",
+            note="passed on, and used again",
+        ),
+        Example(
+            given="import jax\nfrom tools import noise\n",
+            bad="def sample(rng):\n    a, b = jax.random.split(rng)\n    return noise(key=rng, n=3), a, b",
+            good=(
+                "def sample(rng):\n    rng, subkey = jax.random.split(rng)\n    a, b = jax.random.split(subkey)\n"
+                "    return noise(key=rng, n=3), a, b"
+            ),
+            files={
+                "tools.py": "import jax\n\n\ndef inner(k):\n    return jax.random.uniform(k)\n\n\n"
+                "def noise(n, key):\n    return inner(key) * n\n"
+            },
+            note="through two functions of another file",
+        ),
+        Example(
+            given=(
+                "import jax\n\n@jax.jit\ndef step(state, x, key):\n"
+                "    return state + x * jax.random.bernoulli(key, 0.5, x.shape)\n"
+            ),
+            bad="def train(state, xs, key):\n    for x in xs:\n        state = step(state, x, key)\n    return state",
+            good=(
+                "def train(state, xs, key):\n    for x in xs:\n        key, subkey = jax.random.split(key)\n"
+                "        state = step(state, x, subkey)\n    return state"
+            ),
+            equal="train(0.0, [jax.numpy.ones(3)] * 2, jax.random.key(0)).shape",
+            note="one mask for all steps",
+        ),
+        Example(
+            given=(
+                "import jax\n\ndef step(state, x, key, i):\n    key = jax.random.fold_in(key, i)\n"
+                "    return state + x * jax.random.bernoulli(key, 0.5, x.shape)\n"
+            ),
+            ok=(
+                "def train(state, xs, key):\n    for i, x in enumerate(xs):\n        state = step(state, x, key, i)\n"
+                "    return state"
+            ),
+            note="the function folds the number of the step in",
+        ),
+        Example(
+            given="import jax\n\ndef score(model, key):\n    return model(jax.random.normal(key, (3,)))\n",
+            ok=(
+                "def compare(models, key):\n    a = score(models[0], key)\n    b = score(models[1], key)\n"
+                "    return a, b, [score(model, key) for model in models]"
+            ),
+            note="models that are compared on the same numbers",
+        ),
+        Example(
+            given="import jax\n\ndef init_params(key):\n    return jax.random.normal(key, (3,))\n",
+            ok="def start(key):\n    return init_params(key), jax.random.split(key)",
+            note="an initialisation",
+        ),
+        Example(
+            given=(
+                "import jax\n\ndef noise(key, n):\n    if n:\n        return jax.random.normal(key, (n,))\n"
+                "    return 0\n"
+            ),
+            ok="def sample(key):\n    return noise(key, 0), jax.random.normal(key)",
+            note="may not draw",
         ),
         Example(
             given="import jax",
