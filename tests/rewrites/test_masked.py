@@ -120,6 +120,32 @@ def test_shared_memory(body: str, view: str) -> None:
             assert same(old, new), f"{fixed}\n{(n, seed)}: {old!r} before, {new!r} after"
 
 
+ELEMENTS = {
+    "own": "for i, x in enumerate(out):\n    if x > 0:\n        out[i] = x * 2",
+    "stale": "for i, x in enumerate(out):\n    out[i] = 0\n    if x > 0:\n        out[i] = x",
+    "stale by another name": "v = out\nfor i, x in enumerate(v):\n    out[i] = 0\n    if x > 0:\n        out[i] = x",
+    "two stores": "for i, x in enumerate(out):\n    if x > 0:\n        out[i] = 0\n        b[i] = x",
+    "mask": "p = a > 0\nfor i in range(n):\n    if p[i]:\n        p[i] = False\n        out[i] = 1",
+    "mask and else": "p = a > 0\nfor i in range(n):\n    if p[i]:\n        p[i] = False\n    else:\n        out[i] = 1",
+    "other mask": "p = a > 0\nfor i in range(n):\n    if not p[i]:\n        out[i] = a[i]",
+    "pairs": "for i, (x, y) in enumerate(zip(a, b)):\n    out[i] = x if x > y else y",
+    "bound": "m = len(a)\nfor i in range(m):\n    if a[i] > m:\n        out[i] = m",
+}
+
+
+@pytest.mark.parametrize("loop", ELEMENTS)
+def test_elements_and_masks_that_are_stored_to(loop: str) -> None:
+    head = HEAD.rpartition("    for i")[0].replace("{dtype}", "np.int64").replace("{stored}", "np.int64")
+    head = head.replace("{name}", "int64").replace("{kept}", "int64")
+    code = head + "".join(f"    {line}\n" for line in ELEMENTS[loop].splitlines()) + "    return a, b, out\n"
+    fixed, safeties = rewritten(code, "ML108")
+    assert len(safeties) == (loop not in ("stale", "stale by another name", "two stores", "mask", "mask and else"))
+    for n in (0, 1, 2, 9):
+        for seed in range(6):
+            old, new = (outcome(text, fill=filled, n=n, seed=seed) for text in (code, fixed))
+            assert same(old, new), f"{fixed}\n{(n, seed)}: {old!r} before, {new!r} after"
+
+
 @pytest.mark.parametrize("later", ["i", "d"])
 def test_variables_that_are_read_later(later: str) -> None:
     code = program("temporary", "float64", "float64").replace("b, out\n", f"b, out, {later}\n")

@@ -145,14 +145,28 @@ def _check_full(result: Masked, dimensions: int) -> None:
 
 
 def _check_stale(elementwise: Elementwise, result: Masked, axes: tuple[Axis, ...]) -> None:
-    """Whether a variable of the round may hold an element from before one of several stores."""
+    """Whether a mask or a variable of the round may be an element from before one of several stores."""
+    targets = [store.target for store in result.stores]
+    for condition, _ in result.branches:
+        for lifted in condition.lifted if condition is not None else ():
+            if not lifted.operations and any(_is_one_of(elementwise, o.array, targets) for o in lifted.operands):
+                raise NotElementwise("the mask itself is stored to")
     if not result.before and all(len(stores) < 2 for _, stores in result.branches):
         return
-    segment = elementwise.model.source.segment
-    stored = {segment(store.target.array) for store in result.stores}
-    for temporary in axes[-1].temporaries:
-        if any(segment(operand.array) in stored for operand in temporary.lifted.operands):
-            raise NotElementwise(f"`{temporary.name}` is read after the store that changes where it is from")
+    taken = [(temporary.name, o.array) for temporary in axes[-1].temporaries for o in temporary.lifted.operands]
+    taken += [(name, array) for axis in axes for name, array in axis.elements]
+    for name, array in taken:
+        if _is_one_of(elementwise, array, targets):
+            raise NotElementwise(f"`{name}` may be read after the store that changes where it is from")
+
+
+def _is_one_of(elementwise: Elementwise, array: ast.expr, targets: list[Target]) -> bool:
+    """Whether an array is one that is stored to."""
+    key, text = elementwise.model.lengths.identity(array), elementwise.model.source.segment(array)
+    return any(
+        (key is not None and key == target.key) or text == elementwise.model.source.segment(target.array)
+        for target in targets
+    )
 
 
 def lift_condition(elementwise: Elementwise, test: ast.expr, axes: tuple[Axis, ...]) -> Condition:
