@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from mlint.rule import (
+    COMPREHENSIONS,
     JAX_ARRAY,
     TENSOR,
     Batches,
@@ -24,6 +25,8 @@ from mlint.rule import (
     walk_statements,
 )
 
+_NEVER = (ast.Lambda, ast.JoinedStr, ast.Dict, ast.List, *COMPREHENSIONS)
+"""What no pointwise expression is made of."""
 _UPDATES = frozenset("set add multiply mul min max".split())
 
 TORCH = (
@@ -208,7 +211,7 @@ class TensorElementLoop(Rule):
         if len(node.body) != 1:
             return
         statement = node.body[0]
-        if not _may_store(statement) or ctx.flow.compiled(node):
+        if not _may_store(statement) or not _is_indexed(node, statement) or ctx.flow.compiled(node):
             return
         loop = next(iter(around(ctx.model, statement)), None)
         if loop is None or (not loop.elements and loop.index is None) or loop.leaves():
@@ -237,6 +240,18 @@ def _may_store(statement: ast.stmt) -> bool:
     value = statement.value
     updates = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _UPDATES
     return isinstance(statement.targets[0], ast.Subscript) or updates
+
+
+def _is_indexed(loop: ast.For, statement: ast.stmt) -> bool:
+    """Whether a statement takes the variables of its loop, and nothing that is not arithmetic: a look at the text."""
+    names = {inner.id for inner in walk(loop.target) if isinstance(inner, ast.Name)}
+    own = False
+    for inner in walk(statement):
+        if isinstance(inner, ast.Name):
+            own = own or inner.id in names
+        elif isinstance(inner, _NEVER):
+            return False
+    return own
 
 
 def _whole(statement: ast.stmt, batches: Batches, ctx: Context) -> tuple[ast.AST, str | None] | None:
@@ -352,7 +367,8 @@ def _updated(statement: ast.Assign, batches: Batches, ctx: Context) -> tuple[ast
 
 def _grown(loop: ast.For, ctx: Context) -> Iterator[Finding]:
     """``c = tf.concat([c, e], 0)`` in a loop that TensorFlow runs."""
-    if not isinstance(loop.iter, ast.Call) or ctx.dotted(loop.iter.func) != "tensorflow.range":
+    func = loop.iter.func if isinstance(loop.iter, ast.Call) else None
+    if not isinstance(func, ast.Attribute) or func.attr != "range" or ctx.dotted(func) != "tensorflow.range":
         return
     function = ctx.tree.function(loop)
     if function is None or not any(_is_tf_function(one, ctx) for one in function.decorator_list):

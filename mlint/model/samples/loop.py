@@ -285,8 +285,9 @@ def _take(found: SampleLoop, target: ast.expr, iterated: ast.expr) -> None:
             found.index, found.count = target.id, arguments[-1]
         elif dotted in _THROUGH and arguments:
             _take(found, target, arguments[0])
-        elif isinstance(iterated.func, ast.Attribute) and model.kinds.is_a(iterated.func.value, DATAFRAME):
-            _take_rows(found, target, iterated.func)
+        elif isinstance(iterated.func, ast.Attribute) and iterated.func.attr in ("iterrows", "itertuples"):
+            if model.kinds.is_a(iterated.func.value, DATAFRAME):
+                _take_rows(found, target, iterated.func)
         elif isinstance(target, ast.Name):
             found.elements[target.id] = iterated
     elif isinstance(target, ast.Name):
@@ -297,8 +298,6 @@ def _take_rows(found: SampleLoop, target: ast.expr, method: ast.Attribute) -> No
     if method.attr == "iterrows" and isinstance(target, ast.Tuple) and len(target.elts) == 2:
         label, target = target.elts
         found.label = label.id if isinstance(label, ast.Name) else None
-    elif method.attr != "itertuples":
-        return
     if isinstance(target, ast.Name):
         found.elements[target.id] = method.value
         found.rows.add(target.id)
