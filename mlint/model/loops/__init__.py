@@ -11,4 +11,7 @@ sums of products.
 Whole patterns of loops: `products` and `contraction` are matrix products, `outer` tables of two vectors, `pairwise`
 those of the rows of two matrices, `windows` reductions of slices that move over an array, whose bounds `linear`
 compares; `apart` says whether what is read is what is stored to.
+
+Of tensors, `pointwise` says for all samples what a round computes of one; `stretched` sees what broadcasting would
+repeat by itself.
 """
