@@ -352,6 +352,7 @@ class Context:
         obstacles: Sequence[str],
         *,
         safe: bool,
+        doubts: Sequence[str] = (),
         statements: Sequence[ast.stmt] = (),
         names: Iterable[str] = (),
         build: Callable[[], Iterable[Edit] | Edit] | None = None,
@@ -364,11 +365,15 @@ class Context:
             text: the statement; None where it cannot be written.
             obstacles: what stands in the way.
             safe: whether the statement gives the same results.
+            doubts: why it may not; with any of them the fix is unsafe.
             statements: what it takes the place of, if not the loops alone.
             names: more names than the variables of the loops that go with them.
             build: makes the edits, if a replacement of ``statements`` is not all.
         """
+        safe = safe and not doubts
         safety = self.without(nest.loop, nest.names.union(names), Safety.SAFE if safe else Safety.UNSAFE)
+        for doubt in doubts:
+            note(UNSAFE, doubt)
         for obstacle in obstacles:
             note(NO_FIX, obstacle)
         if text is None:

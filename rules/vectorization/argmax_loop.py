@@ -268,8 +268,7 @@ class ArgmaxLoop(Rule):
         if kept.name is not None:
             lines.append(f"{kept.name} = {text}[{kept.place}]")
         new = "\n".join(lines) if text is not None else None
-        safe = not found.doubts and lifted.scalar
-        fix = ctx.loop_fix(found.nest, new, obstacles, safe=safe, names=found.round.names)
+        fix = ctx.loop_fix(found.nest, new, obstacles, safe=True, doubts=found.doubts, names=found.round.names)
         over = ctx.short(next(o for o in lifted.operands if o.pattern != ("whole",)).array)
         extent = "largest" if kept.largest else "smallest"
         yield ctx.finding(
@@ -354,6 +353,8 @@ class ArgmaxLoop(Rule):
             NotElementwise: it is another one for ordinary values.
         """
         doubts = list(lifted.doubts)
+        if not lifted.scalar:
+            doubts.append("the number of dimensions is not proven")
         exact = lifted.dtype in _RANGES
         low, high = _RANGES.get(lifted.dtype or "", (float("-inf"), float("inf")))
         if not first:

@@ -226,7 +226,7 @@ class DotProductLoop(Rule):
             return
         dot = found.dot
         text = f"{found.name} {found.op}= {dot.text}"
-        fix = ctx.loop_fix(found.nest, text, dot.obstacles, safe=not dot.doubts)
+        fix = ctx.loop_fix(found.nest, text, dot.obstacles, safe=True, doubts=dot.doubts)
         yield ctx.finding(node, self._message(dot, ctx), f"use `{text}`", fix)
 
     def _message(self, dot: Dot, ctx: Context) -> str:

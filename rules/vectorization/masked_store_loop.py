@@ -298,8 +298,10 @@ class MaskedStoreLoop(Rule):
         if longest > max(ctx.options.line_length, self._width(found.nest, ctx)):
             obstacles.append("the rewrite is too long for one line")
         new = "\n".join(lines) or None
-        scalar = all(store.value.scalar or store.target.rest for store in found.masked.stores)
-        fix = ctx.loop_fix(found.nest, new, obstacles, safe=not found.masked.doubts and scalar, names=found.round.names)
+        doubts = list(found.masked.doubts)
+        if not all(store.value.scalar or store.target.rest for store in found.masked.stores):
+            doubts.append("the number of dimensions is not proven")
+        fix = ctx.loop_fix(found.nest, new, obstacles, safe=True, doubts=doubts, names=found.round.names)
         over = ctx.short(found.masked.stores[0].target.array)
         shown = "; ".join(lines)
         yield ctx.finding(

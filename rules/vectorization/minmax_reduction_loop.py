@@ -256,9 +256,10 @@ class MinmaxReductionLoop(Rule):
         new = None
         if text is not None:
             new = "\n".join([*found.round.hoisted, self._statement(found, text, doubts, ctx)])
-        safe = not doubts and lifted.scalar
+        if not lifted.scalar:
+            doubts.append("the number of dimensions is not proven")
         obstacles = [*lifted.obstacles, *lifted.unproven]
-        fix = ctx.loop_fix(found.nest, new, obstacles, safe=safe, names=found.round.names)
+        fix = ctx.loop_fix(found.nest, new, obstacles, safe=True, doubts=doubts, names=found.round.names)
         over = ctx.short(next(o for o in lifted.operands if o.pattern != ("whole",)).array)
         extent, word = ("largest", "max") if kept.largest else ("smallest", "min")
         yield ctx.finding(
