@@ -312,7 +312,7 @@ class MinmaxReductionLoop(Rule):
         elif kept.loose and not self._starts_replaced(begin, lifted):
             doubts.append("a value that is equal takes the place of the number that the loop starts at")
         if floating:
-            self._check_floats(found, doubts, ctx)
+            self._check_floats(found, own is not None, doubts, ctx)
         initial = own is None and not ctx.elementwise.runs(found.nest.axes)
         if initial and not self._takes_initial(begin, lifted.dtype):
             doubts.append("there is no maximum of nothing")
@@ -356,9 +356,9 @@ class MinmaxReductionLoop(Rule):
         text = ctx.substituted(found.kept.value, whole.replacements)
         return text if text == ctx.text(array) and not whole.doubts else None
 
-    def _check_floats(self, found: _Loop, doubts: list[str], ctx: Context) -> None:
+    def _check_floats(self, found: _Loop, own: bool, doubts: list[str], ctx: Context) -> None:
         kept, begin = found.kept, found.starts
-        if begin.others:
+        if own:
             doubts.append("the loop keeps a NaN that it starts at")
         if kept.sticks:
             doubts.append("what is kept gives way to NaN in the loop")

@@ -57,6 +57,16 @@ def test_safe_is_the_same(body: str, pair: tuple[str, str]) -> None:
                 assert same(old, new), f"{fixed}\n{seed}: {old!r} before, {new!r} after"
 
 
+@pytest.mark.parametrize("body", ["loop", "minus", "sums", "call", "list"])
+def test_where_there_may_be_nothing(body: str) -> None:
+    code = program(body, ("int64", "int64")).replace("(30,)", "(n,)").replace("def run(fill", "def run(n, fill")
+    fixed, safeties = rewritten(code, "ML115")
+    assert len(safeties) <= 1
+    for n in (0, 1, 9):
+        old, new = (outcome(text, fill=filled, seed=1, n=n) for text in (code, fixed))
+        assert same(old, new), f"{fixed}\n{n}: {old!r} before, {new!r} after"
+
+
 @pytest.mark.parametrize(
     ("body", "pair", "start", "safety"),
     [

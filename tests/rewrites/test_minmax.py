@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlint.finding import Safety
-from tests.rewrites.executed import DTYPES, filled, outcome, rewritten, same
+from tests.rewrites.executed import DTYPES, filled, np, outcome, rewritten, same
 
 HEAD = """
 import numpy as np
@@ -28,6 +28,7 @@ BODIES = {
     "min": "m = min(m, a[i])",
     "conditional": "m = a[i] if a[i] < m else m",
     "absolute": "m = max(m, np.abs(a[i]))",
+    "absolute turned": "m = max(np.abs(a[i]), m)",
     "smallest absolute": "m = min(m, np.abs(a[i]))",
     "temporary": "d = a[i] * b[i]\n        if d > m:\n            m = d",
     "two temporaries": "x = a[i]\n        d = np.abs(x - b[i])\n        if m < d:\n            m = d",
@@ -52,6 +53,23 @@ def test_safe_is_the_same(body: str, dtype: str) -> None:
                     if isinstance(old, type) and isinstance(new, type):
                         continue  # both raise
                     assert same(old, new), f"{fixed}\n{(n, seed)}: {old!r} before, {new!r} after"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("start", ["0", "-1", "1", "-np.inf", "np.inf", "a[0]"])
+@pytest.mark.parametrize("body", BODIES)
+def test_zeros_of_either_sign_and_nan(body: str, start: str, dtype: str) -> None:
+    code = program(body, dtype, start).replace("(n,)", "(40,)")
+    fixed, _ = rewritten(code, "ML103")
+    for seed in range(12 if fixed != code else 0):
+        old, new = (outcome(text, fill=zeros, n=40, seed=seed) for text in (code, fixed))
+        assert same(old, new), f"{fixed}\n{seed}: {old!r} before, {new!r} after"
+
+
+def zeros(shape: tuple[int, ...], dtype: str, seed: int) -> object:
+    """Zeros of either sign and NaN, in the first place as well; all else is smaller, or all else is larger."""
+    rng = np.random.default_rng(seed)
+    return rng.choice(np.array([0.0, -0.0, np.nan, -1.0 if seed % 2 else 1.0], dtype=dtype), size=shape)
 
 
 def program(body: str, dtype: str, start: str, first: str = "") -> str:
