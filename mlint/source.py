@@ -138,6 +138,13 @@ class Source:
                 self._line_starts = list(accumulate(lengths))
         return self._line_starts
 
+    def lines_around(self, node: ast.AST) -> str:
+        """The whole lines in which a node stands."""
+        starts = self.line_starts
+        line: int = getattr(node, "lineno", 1)
+        end: int = getattr(node, "end_lineno", None) or line
+        return self.text[starts[line - 1] : starts[end] if end < len(starts) else len(self.text)]
+
     def line(self, number: int) -> str:
         """The text of a line, counted from 1, without its line end.
 

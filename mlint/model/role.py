@@ -31,8 +31,8 @@ _TEST_CASES = frozenset(
 )
 _COMMANDS = frozenset("click.command click.group hydra.main rich_click.command rich_click.group".split())
 _RUNNERS = frozenset("fire.Fire typer.run absl.app.run tensorflow.app.run tensorflow.compat.v1.app.run".split())
-_STARTING = ("click", "hydra", "typer", "fire", "absl", "app.run", "parse_args", "parse_known_args")
-"""A text without any of these has no commands."""
+_COMMAND_WORDS = frozenset({"command", "group", "main", "callback"})
+_RUNNING_WORDS = frozenset({"Fire", "run", "parse_args", "parse_known_args"})
 _SETTING_UP = tuple(
     "sys. os. warnings. logging. matplotlib.use matplotlib.rc matplotlib.style. seaborn.set "
     "matplotlib.pyplot.style. matplotlib.pyplot.switch_backend matplotlib.pyplot.rc numpy.set_printoptions "
@@ -85,18 +85,19 @@ def _inside(model: FileModel) -> str:
 
 def _tests(model: FileModel) -> str | None:
     """What makes a file one of tests."""
-    cases, pytest = "TestCase" in model.source.text, _imports_pytest(model)
-    if not cases and not pytest:
-        return None
     for statement in model.module.body:
         if isinstance(statement, ast.ClassDef):
-            if cases and any(model.names.dotted(base) in _TEST_CASES for base in statement.bases):
+            if any(_may_be_case(base) and model.names.dotted(base) in _TEST_CASES for base in statement.bases):
                 return f"the test case {statement.name}"
-            if pytest and statement.name.startswith("Test") and _has_tests(statement.body):
+            if statement.name.startswith("Test") and _has_tests(statement.body) and _imports_pytest(model):
                 return f"the test class {statement.name}"
-        elif pytest and isinstance(statement, FUNCTIONS) and statement.name.startswith("test_"):
+        elif isinstance(statement, FUNCTIONS) and statement.name.startswith("test_") and _imports_pytest(model):
             return f"the test function {statement.name}"
     return None
+
+
+def _may_be_case(base: ast.expr) -> bool:
+    return not isinstance(base, ast.Attribute) or base.attr.endswith("TestCase")
 
 
 def _has_tests(body: list[ast.stmt]) -> bool:
@@ -147,16 +148,18 @@ def _sets_up(model: FileModel, call: ast.Call) -> bool:
 
 def _commands(model: FileModel) -> Iterator[str]:
     """The functions that are commands by their decorators, and arguments that are read at the top level."""
-    if not any(word in model.source.text for word in _STARTING):
-        return
     for statement in model.module.body:
         if isinstance(statement, FUNCTIONS):
             for decorator in statement.decorator_list:
                 callee = decorator.func if isinstance(decorator, ast.Call) else decorator
+                if isinstance(callee, ast.Attribute) and callee.attr not in _COMMAND_WORDS:
+                    continue
                 if model.names.dotted(callee) in _COMMANDS or _is_typer(model, callee):
                     yield f"the command {statement.name}"
         elif isinstance(statement, (ast.Assign, ast.Expr)) and isinstance(statement.value, ast.Call):
             func = statement.value.func
+            if isinstance(func, ast.Attribute) and func.attr not in _RUNNING_WORDS:
+                continue
             if model.names.dotted(func) in _RUNNERS:
                 yield f"the call in line {statement.lineno}"
             elif isinstance(func, ast.Attribute) and func.attr in ("parse_args", "parse_known_args"):

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 
 from mlint.rule import (
-    COMPREHENSIONS,
     FUNCTIONS,
     JAX_ARRAY,
     KERAS_MODEL,
@@ -16,7 +15,6 @@ from mlint.rule import (
     TF_TENSOR,
     Batch,
     Batches,
-    Call,
     Context,
     Edit,
     Example,
@@ -24,7 +22,6 @@ from mlint.rule import (
     Fix,
     Kept,
     Kind,
-    Method,
     Node,
     Reading,
     Rule,
@@ -44,6 +41,8 @@ _WRAPPERS = frozenset("to cuda cpu float double half long contiguous detach".spl
 _JOINING = frozenset("torch.cat torch.concat torch.vstack tensorflow.concat numpy.concatenate numpy.vstack".split())
 _STACKING = frozenset("torch.stack tensorflow.stack numpy.array numpy.stack".split())
 _GRADIENTS = frozenset("backward manual_backward gradient grad zero_grad step".split())
+_ONE = re.compile(r"\[None|newaxis|:[^\]\n]*\+ *1 *[,\]]|\[\[|unsqueeze\(|expand_dims\(|(view|reshape)\(\(?1\b")
+"""A subscript that may be a batch of one: ``x[None]``, ``x[i:i + 1]``, ``x[[i]]``."""
 _MEMORY = re.compile(r"memory|\boom\b|vram|too (big|large)|batch[ _]?size|one (by|at) (one|a time)", re.IGNORECASE)
 
 NET = (
@@ -77,11 +76,7 @@ class PerSampleForward(Rule):
     code, name = "ML126", "per-sample-forward"
     libraries = ("torch", "tensorflow", "keras")
     safety = Safety.UNSAFE
-    triggers = (
-        Method("unsqueeze", "view", "reshape"),
-        Call("torch.unsqueeze", "tensorflow.expand_dims", "numpy.expand_dims", "keras.ops.expand_dims"),
-        Node(ast.Subscript),
-    )
+    triggers = tuple(Node(kind) for kind in (ast.For, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.Lambda))
     words = ("unsqueeze(", "expand_dims(", "[None", "+ 1]", "+1]", "+ 1,", "+1,", "view(1", "reshape(1", "newaxis")
     examples = (
         Example(
@@ -220,8 +215,14 @@ class PerSampleForward(Rule):
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
-        if not _may_be_one(node) or not _is_repeated(node, ctx):
+        if not _ONE.search(ctx.source.lines_around(node)):
             return
+        for part in walk(node):
+            if _may_be_one(part):
+                yield from self._at(part, ctx)
+
+    def _at(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
+        """What is said of a batch of one sample."""
         for call in _fed(node, ctx):
             if not _is_forward(call, ctx):
                 continue
@@ -249,13 +250,14 @@ class PerSampleForward(Rule):
 def _may_be_one(node: ast.AST) -> bool:
     """Whether an expression looks like a batch of one sample: a look that costs nothing."""
     if isinstance(node, ast.Call):
-        first = node.args[0] if node.args else None
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("view", "reshape"):
+        word = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if word in ("view", "reshape"):
+            first = node.args[0] if node.args else None
             part = first.elts[0] if isinstance(first, ast.Tuple) and first.elts else first
             return isinstance(part, ast.Constant) and part.value == 1
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "unsqueeze" and len(node.args) == 1:
-            return isinstance(first, ast.Constant) and first.value == 0
-        return True
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        zero = any(isinstance(argument, ast.Constant) and argument.value == 0 for argument in given)
+        return word in ("unsqueeze", "expand_dims") and zero
     if not isinstance(node, ast.Subscript):
         return False
     part = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) and node.slice.elts else node.slice
@@ -264,16 +266,6 @@ def _may_be_one(node: ast.AST) -> bool:
     if isinstance(part, ast.Slice):
         return isinstance(part.lower, ast.Name) and isinstance(part.upper, ast.BinOp) and part.step is None
     return isinstance(part, (ast.List, ast.Attribute))
-
-
-def _is_repeated(node: ast.AST, ctx: Context) -> bool:
-    """Whether an expression stands in a loop, a comprehension or a lambda of its function."""
-    for ancestor in ctx.tree.ancestors(node):
-        if isinstance(ancestor, (ast.For, ast.Lambda, *COMPREHENSIONS)):
-            return True
-        if isinstance(ancestor, FUNCTIONS):
-            return False
-    return False
 
 
 def _fed(node: ast.AST, ctx: Context) -> Iterator[ast.Call]:

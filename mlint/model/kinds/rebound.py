@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from mlint.model.names import Binding
-from mlint.model.tree import walk
+from mlint.model.tree import walk_blocks
 
 if TYPE_CHECKING:
     from mlint.model.kinds.inference import Kinds
@@ -18,7 +18,7 @@ def declared(kinds: Kinds) -> dict[str, list[ast.Global | ast.Nonlocal]]:
     found: dict[str, list[ast.Global | ast.Nonlocal]] = {}
     if text is not None and "global " not in text and "nonlocal " not in text:
         return found
-    for node in walk(kinds.tree.module):
+    for node in walk_blocks(kinds.tree.module.body):
         if isinstance(node, (ast.Global, ast.Nonlocal)):
             for name in node.names:
                 found.setdefault(name, []).append(node)
