@@ -31,9 +31,10 @@ _COMPILERS = frozenset(
     "torch.compile torch.jit.script torch.jit.trace torch.vmap torch.func.vmap tensorflow.function equinox.filter_jit "
     "triton.jit cython.compile taichi.kernel taichi.func flax.nnx.jit".split()
 )
-_EVERY_N = re.compile(
-    r"log(?!it|_?prob|_?sum|_?soft)|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|wandb|writer|every",
-    re.IGNORECASE,
+# A text: `re` compiles it when it is first searched for, which few runs do.
+_EVERY_N = (
+    r"(?i)log(?!it|_?prob|_?sum|_?soft)|print|verbose|debug|interval|freq|rank|main_process|master|sync_gradients|"
+    r"wandb|writer|every"
 )
 _THROUGH = frozenset(
     "enumerate zip tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm.std.tqdm tqdm.asyncio.tqdm_asyncio "
@@ -162,7 +163,7 @@ class Flow:
                     if all(isinstance(op, (ast.Eq, ast.NotEq, ast.In, ast.NotIn)) for op in inner.ops):
                         return True
             elif isinstance(inner, (ast.Name, ast.Attribute)):
-                if _EVERY_N.search(_word(inner)):
+                if re.search(_EVERY_N, _word(inner)):
                     return True
                 if isinstance(inner, ast.Name) and depth < 3:
                     found = self.names.lookup(inner)

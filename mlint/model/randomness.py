@@ -128,9 +128,8 @@ _TRAINING = frozenset(
     "sklearn.model_selection.cross_validate sklearn.model_selection.cross_val_predict".split()
 )
 
-_LIBRARY = re.compile(
-    r"^\s*(?:import|from)\s+(?:torch|numpy|pandas|tensorflow|keras|jax|sklearn|datasets|transformers|lightning)\b",
-    re.MULTILINE,
+_LIBRARY = (
+    r"(?m)^\s*(?:import|from)\s+(?:torch|numpy|pandas|tensorflow|keras|jax|sklearn|datasets|transformers|lightning)\b"
 )
 
 
@@ -256,7 +255,7 @@ class Randomness:
         no result depends on it.
         """
         use = model.randomness.of(function)
-        if model is self.model or PYTHON not in use.draws or _LIBRARY.search(model.source.text) is not None:
+        if model is self.model or PYTHON not in use.draws or re.search(_LIBRARY, model.source.text) is not None:
             return use
         return Use(use.seeds, use.draws - {PYTHON}, use.trains, use.unknown)
 

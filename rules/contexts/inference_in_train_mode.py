@@ -23,16 +23,14 @@ from mlint.rule import (
 )
 
 OFF = frozenset({"torch.no_grad", "torch.inference_mode"})
-INFERENCE = re.compile(
-    r"(^|_)(test|val|valid|validate|validation|eval|evaluate|evaluation|predict|prediction|predictions|infer|inference|"
-    r"score|accuracy|classify)(_|$)",
-    re.IGNORECASE,
+INFERENCE = (
+    r"(?i)(^|_)(test|val|valid|validate|validation|eval|evaluate|evaluation|predict|prediction|predictions|infer|inference|"
+    r"score|accuracy|classify)(_|$)"
 )
 # Dropout that is left on to measure how sure a model is, and statistics that are computed anew.
-MEANT = re.compile(
-    r"monte_?carlo|mc_?drop|mcd(_|$)|uncertain|bayes|epistemic|stochastic|update_bn|bn_update|recalibrat|calibrat|"
-    r"ensemble|adapt_?bn|teacher|ema(_|$)|momentum_|generator|discriminator|netg|netd|gan(_|$)",
-    re.IGNORECASE,
+MEANT = (
+    r"(?i)monte_?carlo|mc_?drop|mcd(_|$)|uncertain|bayes|epistemic|stochastic|update_bn|bn_update|recalibrat|calibrat|"
+    r"ensemble|adapt_?bn|teacher|ema(_|$)|momentum_|generator|discriminator|netg|netd|gan(_|$)"
 )
 # Methods and functions that turn scores into predictions or into numbers for people.
 PREDICTING = frozenset("argmax topk item tolist numpy softmax sigmoid log_softmax".split())
@@ -92,7 +90,7 @@ class InferenceInTrainMode(Rule):
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
         owner = ctx.tree.class_of(node)
-        if owner is not None and (owner.bases or MEANT.search(owner.name)):
+        if owner is not None and (owner.bases or re.search(MEANT, owner.name)):
             return  # a framework, or a base, decides on the mode of its parts
         region = self._region(node, ctx)
         if region is None:
@@ -128,7 +126,7 @@ class InferenceInTrainMode(Rule):
                 assert isinstance(block, (ast.With, ast.AsyncWith))
                 return block.body
             return parent.body if isinstance(parent, FUNCTIONS) and node in parent.decorator_list else None
-        named = function is not None and INFERENCE.search(function.name) is not None
+        named = function is not None and re.search(INFERENCE, function.name) is not None
         loading = isinstance(node.func, ast.Attribute) and node.func.attr == "load_state_dict"
         if not (named or loading):
             return None
@@ -206,9 +204,9 @@ class InferenceInTrainMode(Rule):
     def _is_meant(self, call: ast.Call, ctx: Context) -> bool:
         """Whether somebody wants the training mode here, or trains around the call."""
         for function in ctx.tree.functions(call):
-            if MEANT.search(function.name):
+            if re.search(MEANT, function.name):
                 return True
-        if MEANT.search(ctx.text(call.func)):
+        if re.search(MEANT, ctx.text(call.func)):
             return True
         for loop in ctx.tree.loops(call):
             for part in walk_statements(loop.body):
@@ -216,7 +214,7 @@ class InferenceInTrainMode(Rule):
                     return True
         statement = ctx.tree.statement(call)
         words = (part.attr if isinstance(part, ast.Attribute) else getattr(part, "id", "") for part in walk(statement))
-        return any(MEANT.search(word) for word in words)
+        return any(re.search(MEANT, word) for word in words)
 
     def _fix(self, call: ast.Call, birth: Birth, ctx: Context) -> Fix | None:
         """`eval()` behind the only `load_state_dict`, or else in front of the loops and contexts around the call."""
