@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import os
 import re
 from argparse import Namespace
@@ -130,7 +131,15 @@ class Plugin:
         codes = session.codes(settings, path)
         # flake8 has decoded the file and made its line ends "\n"; lines and columns are the same.
         source = Source("".join(self._lines), path)
-        report = session.engine(settings).check(source, codes, tree=self._tree)
+        engine = session.engine(settings)
+        was_enabled = gc.isenabled()
+        gc.disable()  # it would go through the trees of other files again and again, and find nothing
+        try:
+            report = engine.check(source, codes, tree=self._tree)
+        finally:
+            engine.close()  # flake8 shows no fixes
+            if was_enabled:
+                gc.enable()
         for error in report.errors:
             raise RuntimeError(f"internal error in {error.code}: {error.message}")
         for finding in self._kept(source, report.findings, codes, session.index(settings).entries):
