@@ -14,6 +14,7 @@ import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -135,8 +136,12 @@ def compare(versions: Pair, *, cases: int = CASES, seed: int = 0, seconds: float
     """
     request = json.dumps({**versions._asdict(), "cases": cases, "seed": seed})
     command = [sys.executable, "-W", "ignore", "-m", "mlint.validation.trial"]
+    # Started where mlint lies: in the user's folder a file `random.py` would take the place of Python's own module.
+    home = Path(__file__).resolve().parents[2]
     try:
-        done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            command, input=request, cwd=home, capture_output=True, text=True, timeout=seconds, check=False
+        )
     except subprocess.TimeoutExpired:
         return Verdict(0, f"it did not end within {seconds:.0f} s")
     if done.returncode:

@@ -103,6 +103,7 @@ def test_the_command_line(tmp_path: Path) -> None:
         "    return out, b\n"
     )
     (tmp_path / "a.py").write_text(text, encoding="utf-8")
+    (tmp_path / "numpy.py").write_text("raise SystemExit('a file of the user was imported')\n", encoding="utf-8")
     mlint = [sys.executable, "-m", "mlint", "--isolated", "--no-cache"]
     command = [*mlint, "--fix", "--unsafe-fixes", "--select", "ML101"]
     done = subprocess.run([*command, "--validate", "a.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
