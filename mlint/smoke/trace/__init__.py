@@ -1,0 +1,1 @@
+"""What a model did: its operations with module, operation and line of the user, and the graph that autograd kept."""
