@@ -122,7 +122,7 @@ def test_extend_replaces_joins_and_layers(here: Path) -> None:
         "pyproject.toml",
         '[tool.mlint]\nselect = ["ML1"]\nignore = ["ML101"]\nseed = 7\nexclude = ["a/gen", "venv"]\n'
         'extend-exclude = ["sub/x/*.py"]\n[tool.mlint.per-file-ignores]\n"sub/*.py" = ["ML1"]\n"*_t.py" = ["ML2"]\n'
-        "[tool.mlint.smoke]\nanything = { goes = true }\n",
+        "[[tool.mlint.smoke.target]]\nmodel = 'shop.models:build'\n",
     )
     put(
         "sub/mlint.toml",
@@ -135,7 +135,7 @@ def test_extend_replaces_joins_and_layers(here: Path) -> None:
     assert found.exclude == (f"{outside}/a/gen", "venv")
     assert found.extend_exclude == (f"{outside}/sub/x/*.py", "mine/*")
     assert found.per_file_ignores == ((f"{outside}/sub/*.py", ("ML1",)), ("*_t.py", ("ML2",)))
-    assert found.smoke == {"anything": {"goes": True}}
+    assert found.smoke == {"target": [{"model": "shop.models:build"}]}
     assert found.earlier == (
         Selection(
             select=("ML1",),
@@ -271,7 +271,16 @@ jax = "0.4.35rc1"
 [per-file-ignores]
 "!src/" = ["ML1"]
 [smoke]
-what = { ever = [1] }
+budget = "20s"
+fail-on = "info"
+[[smoke.target]]
+model = "shop.models:build"
+batch = { input_ids = "int64[2,8]<10", labels = "int64[2, 8] < 10" }
+exempt = { MS108 = ["shop.layers.GradientReversal"] }
+limits = { parameters = 50e6, peak-memory = "6 GiB", graph-breaks = 0, step-time = "40 ms" }
+[[smoke.target]]
+model = "shop.models:Net.small"
+batch = ["float32[8,3,32,32]", "int64[8]<10", "float32[]", "bool[1]"]
 """
 
 INVALID = [
@@ -327,6 +336,20 @@ INVALID = [
         ),
     ),
     ("smoke = 1", '"smoke" must be a table, not an integer'),
+    ("[smoke]\nbudgt = '20s'", '"smoke.budgt" has an unknown key "budgt"; did you mean "budget"?', 2),
+    ("[smoke]\nmodel = 'a:b'", '"smoke.model" has an unknown key "model"; "model" belongs in [[tool.mlint.smoke.target]]', 2),
+    ("[smoke]\nbudget = '20 parsecs'", '"smoke.budget" must be a time such as "20s", "500 ms" or a number of seconds, not "20 parsecs"; units are ms, s, min and h', 2),
+    ("[smoke]\nthreads = 0", '"smoke.threads" must be an integer from 1 to 1024, not 0', 2),
+    ("[smoke.target]\nmodel = 'a:b'", '"smoke.target" must be a list of tables: write it with two brackets, [[tool.mlint.smoke.target]]'),
+    ("[[smoke.target]]\nbatch = 'a:b'", '"smoke.target" needs the key "model": What is called to build the model, or the model itself: `package.module:build`.'),
+    ("[[smoke.target]]\nmodel = 'a.b'", '"smoke.target.model" must be "package.module:name", not "a.b"; name a module, a colon and what is in it', 2),
+    (
+        "[[smoke.target]]\nmodel = 'a:b'\nbatch = [\n'int64[8]',\n'float[8]']",
+        '"smoke.target.batch" item 2 must be a dtype with a shape, as "float32[8,3,32,32]" or "int64[8]<10", not "float[8]"; dtypes are called as in torch',
+        5,
+    ),
+    ("[[smoke.target]]\nmodel = 'a:b'\nexempt = { ML108 = ['x'] }", '"smoke.target.exempt.ML108" has "ML108", which is no code of a smoke check, as MS108 is', 3),
+    ("[[smoke.target]]\nmodel = 'a:b'\nlimits = { peak-memory = '6 apples' }", '"smoke.target.limits.peak-memory" must be a size such as "6 GiB" or a number of bytes, not "6 apples"; units are kB, MB, GB, TB, KiB, MiB, GiB and TiB', 3),
 ]
 
 

@@ -14,8 +14,8 @@ from mlint.settings.values import (
     Choice,
     FilePath,
     FilePaths,
-    FreeTable,
     Kind,
+    LazyTable,
     Patterns,
     PatternTable,
     Selectors,
@@ -276,9 +276,9 @@ class Settings:
     )
     smoke: dict[str, Any] = _option(
         {},
-        FreeTable(),
-        "What `mlint smoke` runs. The smoke stage reads and checks this table itself.",
-        '[smoke]\nmodel = "package.module:build_model"',
+        LazyTable("mlint.settings.smoke", "SmokeTable"),
+        "What `mlint smoke` runs; [smoke.md](smoke.md) tells what each key means.",
+        '[[smoke.target]]\nmodel = "package.module:build_model"\nbatch = ["float32[8,3,32,32]", "int64[8]<10"]',
     )
 
     root: str

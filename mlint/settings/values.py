@@ -330,17 +330,29 @@ class VersionTable(Kind):
         }
 
 
-class FreeTable(Kind):
-    """A table that another part of mlint reads."""
+class LazyTable(Kind):
+    """A table whose keys are known to a module that is imported when there is one.
+
+    Args:
+        module: the module.
+        name: the kind in it that reads the table.
+    """
 
     words = "a table"
 
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
     def read(self, value: object) -> object:
-        """Any table."""
-        if not isinstance(value, Mapping):
-            raise self.wrong(value)
-        return dict(value)
+        """The table as that kind reads it."""
+        return self._kind().read(value)
 
     def schema(self) -> dict[str, object]:
-        """Any object."""
-        return {"type": "object"}
+        """The schema of that kind."""
+        return self._kind().schema()
+
+    def _kind(self) -> Kind:
+        import importlib
+
+        kind: Kind = getattr(importlib.import_module(self.module), self.name)()
+        return kind
