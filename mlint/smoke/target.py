@@ -27,7 +27,7 @@ class Target:
 
     Attributes:
         build: builds the model anew, on the CPU, as the user's code does it; the same seed gives the same model.
-        batch: one batch, on the CPU.
+        batch: makes one batch, on the CPU; another at each call if the user's function does so.
         loss: ``(output, batch)`` to the loss, or None.
         optimizer: ``(model)`` to an optimizer, or None.
         step: ``(model, batch, optimizer)`` to the loss, or None.
@@ -36,7 +36,7 @@ class Target:
 
     configuration: TargetConfiguration
     build: Callable[[], nn.Module]
-    batch: object
+    batch: Callable[[], object]
     loss: Callable[[Any, Any], Any] | None = None
     optimizer: Callable[[nn.Module], Any] | None = None
     step: Callable[[nn.Module, Any, Any], Any] | None = None
@@ -121,8 +121,8 @@ def factory(reference: str) -> Callable[[], nn.Module]:
     return build
 
 
-def batch_of(given: object) -> object:
-    """The batch of a configuration: what a reference leads to, called if it can be, or tensors of the shapes.
+def batches_of(given: object) -> Callable[[], object]:
+    """What makes a batch: what a reference leads to, called if it can be, or tensors of the shapes.
 
     A loader or an iterator gives its first batch.
 
@@ -134,15 +134,20 @@ def batch_of(given: object) -> object:
             "the target has no batch, and nothing can be run without one",
             'add `batch = "package.module:function"`, or shapes as in `batch = ["float32[8,3,32,32]", "int64[8]<10"]`',
         )
-    if isinstance(given, str) and "[" not in given:
-        found = find(given)
+    if not isinstance(given, str) or "[" in given:
+        made = from_shapes(given)
+        return lambda: made
+    found = find(given)
+
+    def batch() -> object:
         made = found() if callable(found) and not isinstance(found, torch.Tensor) else found
         if isinstance(made, (torch.utils.data.DataLoader, Iterator)):
             made = next(iter(made), None)
         if made is None:
             raise TargetError(f"{given} gives no batch: it returns None, or a loader without a batch")
         return made
-    return from_shapes(given)
+
+    return batch
 
 
 def from_shapes(given: object) -> object:
@@ -187,7 +192,7 @@ def load(configuration: TargetConfiguration) -> Target:
     return Target(
         configuration,
         build,
-        batch_of(configuration.batch),
+        batches_of(configuration.batch),
         function(configuration.loss, "loss"),
         function(configuration.optimizer, "optimizer"),
         function(configuration.step, "step"),

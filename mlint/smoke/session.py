@@ -1,0 +1,253 @@
+"""One target from import to the last check, in the process that has the model; says what happens as it happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from mlint.smoke.configuration import Configuration, TargetConfiguration
+from mlint.smoke.failures import Failure, TargetError, first_line, innermost, told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlint.smoke.checks.base import Check, Observation
+    from mlint.smoke.subject import Subject
+    from mlint.smoke.target import Target
+
+_VALUE = {"exact": 4.0, "differential": 2.0, "measured": 1.0}
+"""What an answer of a tier is worth beside what it costs, for the order of the checks."""
+
+
+class Tell(Protocol):
+    """Who hears of what happens: the channel to the parent, or a list."""
+
+    def __call__(self, event: str, **facts: object) -> None: ...
+
+
+class StoppedError(Exception):
+    """The target failed; it has been told, and nothing more can be done with it."""
+
+
+class Session:
+    """One target, and the time that it has.
+
+    Args:
+        configuration: the whole configuration.
+        target: the one target.
+        tell: hears of stages, observations, timings and of what did not run.
+        began: when the run began, on `time.monotonic`; the budget counts from there.
+        device: cpu, cuda or cuda:N.
+    """
+
+    def __init__(
+        self, configuration: Configuration, target: TargetConfiguration, tell: Tell, began: float, device: str
+    ) -> None:
+        self._configuration = configuration
+        self._target = target
+        self._tell = tell
+        self._began = began
+        self._device = device
+        self.unit = 0.0
+        """Seconds of a forward and a backward pass."""
+
+    def run(self, loaded: Callable[[], Target], stepped: Callable[[], None] = lambda: None) -> None:
+        """Everything: load the target, take one step, call `stepped`, run the checks."""
+        try:
+            subject = self._step(loaded)
+        except StoppedError:
+            return
+        stepped()
+        self._check(subject)
+
+    # The target itself
+
+    def _step(self, loaded: Callable[[], Target]) -> Subject:
+        with self._stage("importing " + ", ".join(_modules(self._target)), "MS001"):
+            target = loaded()
+        subject = self._subject(target)
+        with self._stage("making the batch", "MS001"):
+            subject.batches(1)
+        with self._stage("building the model", "MS001"):
+            subject.model  # noqa: B018 - built when it is first asked for
+        started = time.perf_counter()
+        with self._stage("the forward pass", "MS002", "the loss is computed there, too, where none was given"):
+            first = subject.first
+        if first.loss.requires_grad:
+            with self._stage("the backward pass", "MS002"):
+                subject.gradients  # noqa: B018
+        self.unit = time.perf_counter() - started
+        if first.loss.requires_grad:
+            self._optimize(subject)
+        return subject
+
+    def _subject(self, target: Target) -> Subject:
+        from pathlib import Path
+
+        from mlint.smoke.subject import Options, Subject
+
+        given = self._target
+        options = Options(
+            device=self._device,
+            autocast=given.autocast,
+            causal=given.causal,
+            padding=given.padding,
+            frozen=given.frozen,
+            reduction=given.reduction,
+            ddp=given.ddp,
+            exempt={code: tuple(patterns) for code, patterns in given.exempt.items()},
+            limits={name: value for name, value in vars(given.limits).items() if value is not None},
+            project=Path(self._configuration.root or os.curdir),
+        )
+        loss = target.loss
+        return Subject(
+            target.build,
+            target.batch,
+            None if loss is None else self._named(loss),
+            target.optimizer,
+            options=options,
+            step=target.step,
+            loader=target.loader,
+        )
+
+    def _named(self, loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """The loss function as it is called: a torch criterion takes the target, not the batch."""
+        from torch import nn
+
+        if not (isinstance(loss, nn.Module) and type(loss).__module__.startswith("torch.nn.")):
+            return loss
+
+        def criterion(output: Any, batch: Any) -> Any:
+            if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+                raise TargetError(
+                    f"{type(loss).__name__} needs an output and a target, and the batch has no target",
+                    "let the batch be a tuple whose last element is the target, or give a function (output, batch)",
+                )
+            return loss(output, batch[-1])
+
+        return criterion
+
+    def _optimize(self, subject: Subject) -> None:
+        """The optimizer's step, with the gradients that there are, and the user's own step."""
+        import torch
+
+        from mlint.smoke.checks.base import NotRun
+
+        try:
+            with self._stage("building the optimizer", "MS001"):
+                model = subject.fresh()
+                optimizer = subject.optimizer(model)
+            if not isinstance(optimizer, torch.optim.Optimizer):
+                raise NotRun("the optimizer is none of torch")
+            with self._stage("the optimizer's step", "MS002"):
+                for name, parameter in model.named_parameters():
+                    gradient = subject.gradients.get(name)
+                    parameter.grad = None if gradient is None else gradient.clone()
+                if isinstance(optimizer, torch.optim.LBFGS):
+                    optimizer.step(lambda: 0.0)
+                else:
+                    optimizer.step()
+        except NotRun:
+            return
+        if subject.step_function is not None:
+            with self._stage("the project's own step", "MS002"):
+                model = subject.fresh()
+                subject.step_function(model, subject.batch, subject.optimizer(model))
+
+    @contextmanager
+    def _stage(self, doing: str, code: str, advice: str = "") -> Iterator[None]:
+        """One thing that is done with the user's code; what it raises is told, and ends the target."""
+        from mlint.smoke.checks.base import NotRun
+
+        self._tell("stage", doing=doing, code=code)
+        started = time.perf_counter()
+        try:
+            yield
+        except (NotRun, StoppedError):
+            raise
+        except BaseException as error:
+            self.fail(told(error, doing, code))
+            raise StoppedError from None
+        finally:
+            self._tell("timing", what=doing, seconds=time.perf_counter() - started)
+
+    def fail(self, failure: Failure) -> None:
+        """Tell of a failure of the target itself."""
+        self._tell("failure", **failure._asdict())
+
+    # The checks
+
+    def _check(self, subject: Subject) -> None:
+        from mlint.smoke.checks.base import registry
+
+        chosen = [check for check in registry().values() if self._chosen(check)]
+        self._tell("planned", checks=[(check.code, check.name) for check in chosen])
+        for check in sorted(chosen, key=lambda check: (-self._worth(check), check.code)):
+            left = self._configuration.budget - (time.monotonic() - self._began)
+            needed = check.cost * self.unit
+            if left <= 0 or needed > left:
+                reason = f"the budget of {self._configuration.budget:g} s is used up"
+                if left > 0:
+                    reason = f"it needs about {needed:.1f} s, and {left:.1f} s of the budget are left"
+                self._tell("not run", code=check.code, name=check.name, reason=reason, budget=True)
+                continue
+            self._one(check, subject)
+
+    def _chosen(self, check: type[Check]) -> bool:
+        given = self._configuration
+        if given.select and not any(selects(text, check.code, check.name) for text in given.select):
+            return False
+        return not any(selects(text, check.code, check.name) for text in given.ignore)
+
+    def _worth(self, check: type[Check]) -> float:
+        return _VALUE[check.tier] / (check.cost * self.unit + 0.01)
+
+    def _one(self, check: type[Check], subject: Subject) -> None:
+        from mlint.smoke.checks.base import NotRun
+
+        self._tell("check", code=check.code, name=check.name)
+        started = time.perf_counter()
+        try:
+            for observation in check().run(subject):
+                self._observed(observation, check)
+        except NotRun as reason:
+            self._tell("not run", code=check.code, name=check.name, reason=str(reason))
+        except BaseException as error:
+            self._raised(error, check)
+        finally:
+            self._tell("timing", what=check.code, seconds=time.perf_counter() - started)
+
+    def _raised(self, error: BaseException, check: type[Check]) -> None:
+        """A check ended with an exception: of the user's code where a line of it was running, else a fault of mlint."""
+        failure = told(error, f"under {check.code}, the target", "MS002")
+        place = innermost(error.__traceback__)
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            self.fail(failure)
+        elif place is not None:
+            where = f"{os.path.relpath(place[0], self._configuration.root or os.curdir)}:{place[1]}"
+            self._tell("not run", code=check.code, name=check.name, reason=f"{where} raises {first_line(error)}")
+        else:
+            self._tell("not run", code=check.code, name=check.name, reason=f"it failed with {first_line(error)}")
+            self._tell("internal", code=check.code, message=first_line(error), text=failure.text)
+
+    def _observed(self, observation: Observation, check: type[Check]) -> None:
+        facts = {name: getattr(observation, name) for name in observation.__dataclass_fields__}
+        facts["name"] = observation.name or check.name
+        facts["severity"] = observation.severity or {"exact": "error", "differential": "warning"}.get(
+            check.tier, "info"
+        )
+        self._tell("observation", **facts)
+
+
+def selects(text: str, code: str, name: str) -> bool:
+    """Whether a selector means a check: ALL, its code, the beginning of it, or a name."""
+    word = text.upper()
+    return word == "ALL" or (word.startswith("MS") and code.startswith(word)) or text.lower() in name.split(", ")
+
+
+def _modules(target: TargetConfiguration) -> list[str]:
+    from mlint.smoke.target import modules_of
+
+    return modules_of(target)
