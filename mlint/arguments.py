@@ -43,14 +43,14 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
+class Formatter(argparse.RawDescriptionHelpFormatter):
     """Has a fixed width: argparse makes a formatter for every flag, and asking for the terminal's size loads shutil."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=100)
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, through an exception."""
 
     def error(self, message: str) -> NoReturn:
@@ -74,15 +74,15 @@ def _selectors(parser: argparse._ArgumentGroup, name: str, text: str) -> None:
     parser.add_argument(name, metavar="RULES", action="append", help=text)
 
 
-def build_parser() -> _Parser:
+def build_parser() -> Parser:
     """Return the parser of ``mlint [check]``."""
-    parser = _Parser(
+    parser = Parser(
         prog="mlint",
         usage="mlint [check] [OPTIONS] [PATH ... | -]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         allow_abbrev=False,
-        formatter_class=_Formatter,
+        formatter_class=Formatter,
         add_help=False,
     )
     add = parser.add_argument

@@ -12,7 +12,6 @@ from mlint.console import Console, silence_broken_pipe
 _ISSUES = "https://github.com/mlint/mlint/issues"
 
 _NOT_BUILT = {
-    "smoke": "the runtime stage",
     "server": "the language server",
     "profile": "the profiler",
 }
@@ -79,6 +78,10 @@ def _run(arguments: list[str], console: Console) -> int:
             return _check(rest, console)
         if word == "explain":
             return _explain(rest, console)
+        if word == "smoke":
+            from mlint.smoke.command import main as smoke
+
+            return smoke(rest, console, dict(os.environ))
     except (UsageError, SettingsError, RegistryError) as error:
         console.warn(str(error))
         return 2
@@ -113,6 +116,12 @@ def _explain(words: list[str], console: Console) -> int:
         path, line = _place(words[1])
         settings = SettingsResolver().for_path(path)
         console.result("".join(f"{text}\n" for text in why(path, line, settings, load_index(settings.local_rules))))
+        return 0
+
+    if words[0].upper().startswith("MS"):
+        from mlint.smoke.pages import page as page_of_check
+
+        console.result(page_of_check(words[0]))
         return 0
 
     from mlint.explain import page

@@ -65,6 +65,8 @@ class Finding(NamedTuple):
     cell: int | None = None
     """The notebook cell, counted from 1; ``start`` and ``end`` are then lines of that cell."""
     severity: str = "warning"
+    details: tuple[tuple[str, object], ...] = ()
+    """What was measured, and a traceback, by label; the static rules have none."""
 
     @property
     def text(self) -> str:

@@ -84,7 +84,7 @@ def imported_room(name: str) -> str | None:
 
 def test_every_room_has_a_floor() -> None:
     rooms = {room_of(path) for path in python_files(PACKAGE)} - {""}
-    missing = sorted(rooms - set(floors()) - {"smoke"})
+    missing = sorted(rooms - set(floors()))
     assert not missing, f"give these a floor in the table of docs/architecture.md: {missing}"
 
 
@@ -92,8 +92,6 @@ def test_imports_go_down() -> None:
     wrong = []
     for path in python_files(PACKAGE):
         room = room_of(path)
-        if room == "smoke":
-            continue
         for line, name, _, typing_only in imports(path):
             target = imported_room(name)
             if target is None or typing_only or target == room:
@@ -122,6 +120,28 @@ def test_rooms_form_no_circle() -> None:
 
     for room in sorted(edges):
         visit(room, [])
+
+
+def test_what_runs_in_the_projects_interpreter_needs_nothing_of_mlints() -> None:
+    """The child of `mlint smoke` has the project's packages, not mlint's: it imports nothing outside of mlint.smoke."""
+    start = PACKAGE / "smoke" / "child.py"
+    todo, seen, wrong = [start, *python_files(PACKAGE / "smoke" / "checks")], set(), []
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for line, name, _, typing_only in imports(path):
+            parts = name.split(".")
+            if typing_only or parts[0] != "mlint":
+                continue
+            if len(parts) < 3 or parts[1] != "smoke":
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+                continue
+            file = PACKAGE / "smoke" / f"{parts[2]}.py"
+            todo += [file] if file.is_file() else python_files(PACKAGE / "smoke" / parts[2])
+    assert len(seen) > 15
+    assert not wrong, "\n".join(wrong)
 
 
 def test_rule_files_import_mlint_rule_only() -> None:

@@ -337,19 +337,57 @@ INVALID = [
     ),
     ("smoke = 1", '"smoke" must be a table, not an integer'),
     ("[smoke]\nbudgt = '20s'", '"smoke.budgt" has an unknown key "budgt"; did you mean "budget"?', 2),
-    ("[smoke]\nmodel = 'a:b'", '"smoke.model" has an unknown key "model"; "model" belongs in [[tool.mlint.smoke.target]]', 2),
-    ("[smoke]\nbudget = '20 parsecs'", '"smoke.budget" must be a time such as "20s", "500 ms" or a number of seconds, not "20 parsecs"; units are ms, s, min and h', 2),
+    (
+        "[smoke]\nmodel = 'a:b'",
+        '"smoke.model" has an unknown key "model"; "model" belongs in [[tool.mlint.smoke.target]]',
+        2,
+    ),
+    (
+        "[smoke]\nbudget = '20 parsecs'",
+        (
+            '"smoke.budget" must be a time such as "20s", "500 ms" or a number of seconds, not "20 parsecs"; units are '
+            "ms, s, min and h"
+        ),
+        2,
+    ),
     ("[smoke]\nthreads = 0", '"smoke.threads" must be an integer from 1 to 1024, not 0', 2),
-    ("[smoke.target]\nmodel = 'a:b'", '"smoke.target" must be a list of tables: write it with two brackets, [[tool.mlint.smoke.target]]'),
-    ("[[smoke.target]]\nbatch = 'a:b'", '"smoke.target" needs the key "model": What is called to build the model, or the model itself: `package.module:build`.'),
-    ("[[smoke.target]]\nmodel = 'a.b'", '"smoke.target.model" must be "package.module:name", not "a.b"; name a module, a colon and what is in it', 2),
+    (
+        "[smoke.target]\nmodel = 'a:b'",
+        '"smoke.target" must be a list of tables: write it with two brackets, [[tool.mlint.smoke.target]]',
+    ),
+    (
+        "[[smoke.target]]\nbatch = 'a:b'",
+        (
+            '"smoke.target" needs the key "model": What is called to build the model, or the model itself: '
+            "`package.module:build`."
+        ),
+    ),
+    (
+        "[[smoke.target]]\nmodel = 'a.b'",
+        '"smoke.target.model" must be "package.module:name", not "a.b"; name a module, a colon and what is in it',
+        2,
+    ),
     (
         "[[smoke.target]]\nmodel = 'a:b'\nbatch = [\n'int64[8]',\n'float[8]']",
-        '"smoke.target.batch" item 2 must be a dtype with a shape, as "float32[8,3,32,32]" or "int64[8]<10", not "float[8]"; dtypes are called as in torch',
+        (
+            '"smoke.target.batch" item 2 must be a dtype with a shape, as "float32[8,3,32,32]" or "int64[8]<10", not '
+            '"float[8]"; dtypes are called as in torch'
+        ),
         5,
     ),
-    ("[[smoke.target]]\nmodel = 'a:b'\nexempt = { ML108 = ['x'] }", '"smoke.target.exempt.ML108" has "ML108", which is no code of a smoke check, as MS108 is', 3),
-    ("[[smoke.target]]\nmodel = 'a:b'\nlimits = { peak-memory = '6 apples' }", '"smoke.target.limits.peak-memory" must be a size such as "6 GiB" or a number of bytes, not "6 apples"; units are kB, MB, GB, TB, KiB, MiB, GiB and TiB', 3),
+    (
+        "[[smoke.target]]\nmodel = 'a:b'\nexempt = { ML108 = ['x'] }",
+        '"smoke.target.exempt.ML108" has "ML108", which is no code of a smoke check, as MS108 is',
+        3,
+    ),
+    (
+        "[[smoke.target]]\nmodel = 'a:b'\nlimits = { peak-memory = '6 apples' }",
+        (
+            '"smoke.target.limits.peak-memory" must be a size such as "6 GiB" or a number of bytes, not "6 apples"; '
+            "units are kB, MB, GB, TB, KiB, MiB, GiB and TiB"
+        ),
+        3,
+    ),
 ]
 
 

@@ -35,6 +35,8 @@ def _block(finding: Finding, source: Source | None, context: ReportContext) -> I
     for label, text in _notes(finding, context):
         equals = paint("=", BLUE, context.color)
         yield f"{'':{gutter}} {equals} {paint(label + ':', BOLD, context.color)} {one_line(text)}"
+    for label, value in finding.details:
+        yield from _detail(label, value, gutter, context)
 
 
 def _code(shown: Excerpt, gutter: int, style: str, color: bool) -> Iterator[str]:
@@ -51,6 +53,27 @@ def _code(shown: Excerpt, gutter: int, style: str, color: bool) -> Iterator[str]
             marks = paint("^" * line.marked[1] + line.note, style, color)
             yield f"{empty} {' ' * line.marked[0]}{marks}"
     yield empty
+
+
+def _detail(label: str, value: object, gutter: int, context: ReportContext) -> Iterator[str]:
+    """A value on one line; a text of several lines below its label."""
+    head = f"{'':{gutter}} {paint('=', BLUE, context.color)} {paint(label + ':', BOLD, context.color)}"
+    if isinstance(value, str) and "\n" in value.strip():
+        yield head
+        yield from (f"{'':{gutter}}     {one_line(line)}".rstrip() for line in value.strip("\n").splitlines())
+    else:
+        yield f"{head} {one_line(in_words(value))}"
+
+
+def in_words(value: object) -> str:
+    """A measured value for people: short numbers, lists with commas."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(in_words(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {in_words(item)}" for key, item in value.items())
+    return str(value)
 
 
 def _notes(finding: Finding, context: ReportContext) -> Iterator[tuple[str, str]]:

@@ -36,7 +36,7 @@ def objects(findings: list[Finding], context: ReportContext) -> Iterator[dict[st
             place, source = (finding.path, finding.cell), context.source_of(finding)
             rows = _noqa_rows(source)
         finding = built(finding)
-        yield {
+        row: dict[str, object] = {
             "filename": readable(context.absolute(finding.path)),
             "code": finding.code,
             "name": finding.name,
@@ -49,6 +49,9 @@ def objects(findings: list[Finding], context: ReportContext) -> Iterator[dict[st
             "end_location": _location(finding.end),
             "fix": _fix(finding, source),
         }
+        if finding.details:
+            row["evidence"] = dict(finding.details)
+        yield row
 
 
 def readable(text: str) -> str:

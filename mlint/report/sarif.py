@@ -88,6 +88,8 @@ def _results(findings: list[Finding], indices: dict[str, int], context: ReportCo
             "locations": [location],
             "partialFingerprints": {"mlint/v1": fingerprint},
         }
+        if finding.details:
+            result["properties"] = {"evidence": dict(finding.details)}
         fix = _fix(built(finding), source, artifact)
         if fix is not None:
             result["fixes"] = [fix]

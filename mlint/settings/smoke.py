@@ -1,7 +1,7 @@
 """The section [tool.mlint.smoke]: its keys, what values they take, and what is wrong with a section that is not right.
 
-Read here, with the other settings, so that errors name the line and the JSON schema knows the keys. What the values mean
-is for ``mlint.smoke.configuration``.
+Read here, with the other settings, so that errors name the line and the JSON schema knows the keys. What the values
+mean is for ``mlint.smoke.configuration``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from mlint.settings.values import (
     Whole,
     WrongValueError,
     nearest,
-    type_name,
 )
 
 REFERENCE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
@@ -247,9 +246,11 @@ TARGET = Table(
         "model": (REFERRED, "What is called to build the model, or the model itself: `package.module:build`."),
         "batch": (
             Batch(),
-            "One batch: what is called to get it, or shapes with dtypes (`int64[8]<10`: integers below 10); a list "
-            "stands for a tuple, a table for a dictionary. A dictionary is bound to `forward` by name, a tuple by "
-            "position, a tensor as the only argument.",
+            (
+                "One batch: what is called to get it, or shapes with dtypes (`int64[8]<10`: integers below 10); a list "
+                "stands for a tuple, a table for a dictionary. A dictionary is bound to `forward` by name, a tuple by "
+                "position, a tensor as the only argument."
+            ),
         ),
         "loss": (REFERRED, "`(output, batch)` to a scalar; not set: `output.loss`, else a fixed random projection."),
         "optimizer": (REFERRED, "`(model)` to an optimizer; not set: AdamW."),
@@ -287,4 +288,3 @@ SECTION = Table(
         "target": (Tables(TARGET), "What is checked: one table per model."),
     },
 )
-__all__ = ["DURATION", "SECTION", "SIZE", "TARGET", "SmokeTable", "type_name"]

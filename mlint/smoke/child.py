@@ -44,9 +44,9 @@ def main(request: str) -> NoReturn:
         channel.tell("internal", code="", message=first_line(error), text=traceback.format_exc())
     watch.stop()
     channel.tell("done")
-    for stream in (sys.stdout, sys.stderr):
+    for printing in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            printing.flush()
         except Exception:  # the user's code may have closed or replaced it
             pass
     _leave(0)
@@ -94,7 +94,7 @@ def _torch(channel: Channel) -> str | None:
             channel.tell("failure", **failure._asdict())
         return None
     version = str(torch.__version__)
-    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdigit())
+    numbers = tuple(int(part) for part in version.split("+", maxsplit=1)[0].split(".")[:2] if part.isdigit())
     if numbers < OLDEST_TORCH:
         message = f"torch {version} in {sys.executable} is too old: mlint smoke needs 2.1"
         channel.tell("failure", code="MS005", message=message, advice="update torch", text="", place=None)
@@ -158,7 +158,7 @@ def _report_leaving(channel: Channel) -> None:
             channel.tell("leaving", status=status, text=text, place=place)
         _leave(status)
 
-    os._exit = leave  # type: ignore[assignment]
+    os._exit = leave
 
 
 def _files(watch: Watch) -> dict[str, object]:
@@ -194,6 +194,3 @@ def _files(watch: Watch) -> dict[str, object]:
         except OSError:
             continue
     return {"digests": digests, "packages": packages, "written": sorted(watch.written)}
-
-
-

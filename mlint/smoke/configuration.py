@@ -38,7 +38,6 @@ class TargetConfiguration:
 
     Attributes:
         batch: a reference, one shape, a list of shapes, a table of shapes, or None.
-        where: where the target stands, ``file:line``-wise: the file and the line of its ``model``.
     """
 
     model: str = ""
@@ -56,7 +55,6 @@ class TargetConfiguration:
     ddp: bool = False
     exempt: dict[str, list[str]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    where: tuple[str, int] = ("", 1)
 
     @property
     def title(self) -> str:
@@ -155,7 +153,6 @@ def target_from_plain(data: Mapping[str, Any]) -> TargetConfiguration:
     values = {key: value for key, value in data.items() if key in known}
     values["frozen"] = tuple(values["frozen"])
     values["limits"] = Limits(**values["limits"])
-    values["where"] = tuple(values["where"])
     return TargetConfiguration(**values)
 
 

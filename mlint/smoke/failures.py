@@ -78,7 +78,7 @@ def told(error: BaseException, doing: str, code: str) -> Failure:
     if isinstance(error, SystemExit):
         given = "" if error.code is None else repr(error.code)
         message = f"{doing} ends the process: sys.exit({given})"
-        advice = "guard what belongs to the script with `if __name__ == \"__main__\":`"
+        advice = 'guard what belongs to the script with `if __name__ == "__main__":`'
         return Failure("MS004", message, advice, text, place)
     if isinstance(error, KeyboardInterrupt):
         return Failure("MS004", f"{doing} raises KeyboardInterrupt", "", text, place)

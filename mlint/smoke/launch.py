@@ -192,7 +192,7 @@ class _Child:
             looked = 0.0
             while True:
                 for key, _ in selector.select(0.05):
-                    if not self._read(key.fd, listen):
+                    if self._read(key.fd, listen) is None:
                         selector.unregister(key.fd)
                 if any(event["event"] == "done" for event in outcome.events[-1:]):
                     return
@@ -230,16 +230,14 @@ class _Child:
                 if not self._read(descriptor, listen):
                     break
 
-    def _read(self, descriptor: int, listen: int) -> bool:
-        """Read what there is; False when there is no more to come, or none now."""
+    def _read(self, descriptor: int, listen: int) -> bool | None:
+        """Read what there is; False when there is none now, None when no more will come."""
         try:
             data = os.read(descriptor, 65536)
         except BlockingIOError:
             return False
-        except OSError:
-            return False
         if not data:
-            return False
+            return None
         if descriptor != listen:
             text = data.decode("utf-8", "replace")
             self._outcome.printed = (self._outcome.printed + text)[-_KEPT:]

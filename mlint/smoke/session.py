@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from mlint.smoke.configuration import Configuration, TargetConfiguration
 from mlint.smoke.failures import Failure, TargetError, first_line, innermost, told
+from mlint.smoke.selection import selects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Session:
     # The target itself
 
     def _step(self, loaded: Callable[[], Target]) -> Subject:
-        with self._stage("importing " + ", ".join(_modules(self._target)), "MS001"):
+        with self._stage(_importing(self._target), "MS001"):
             target = loaded()
         subject = self._subject(target)
         with self._stage("making the batch", "MS001"):
@@ -79,7 +80,7 @@ class Session:
             with self._stage("the backward pass", "MS002"):
                 subject.gradients  # noqa: B018
         self.unit = time.perf_counter() - started
-        if first.loss.requires_grad:
+        if first.loss.requires_grad and subject.optimizer_declared:
             self._optimize(subject)
         return subject
 
@@ -241,13 +242,9 @@ class Session:
         self._tell("observation", **facts)
 
 
-def selects(text: str, code: str, name: str) -> bool:
-    """Whether a selector means a check: ALL, its code, the beginning of it, or a name."""
-    word = text.upper()
-    return word == "ALL" or (word.startswith("MS") and code.startswith(word)) or text.lower() in name.split(", ")
-
-
-def _modules(target: TargetConfiguration) -> list[str]:
+def _importing(target: TargetConfiguration) -> str:
+    """What is imported; nothing where the target is at hand already."""
     from mlint.smoke.target import modules_of
 
-    return modules_of(target)
+    names = modules_of(target)
+    return f"importing {', '.join(names)}" if names else "finding the target"

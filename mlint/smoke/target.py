@@ -140,14 +140,19 @@ def batches_of(given: object) -> Callable[[], object]:
     found = find(given)
 
     def batch() -> object:
-        made = found() if callable(found) and not isinstance(found, torch.Tensor) else found
-        if isinstance(made, (torch.utils.data.DataLoader, Iterator)):
-            made = next(iter(made), None)
+        made = first_of(found() if callable(found) and not isinstance(found, torch.Tensor) else found)
         if made is None:
             raise TargetError(f"{given} gives no batch: it returns None, or a loader without a batch")
         return made
 
     return batch
+
+
+def first_of(made: object) -> object:
+    """The first batch of a loader or an iterator, None where there is none; anything else is a batch itself."""
+    if isinstance(made, (torch.utils.data.DataLoader, Iterator)):
+        return next(iter(made), None)
+    return made
 
 
 def from_shapes(given: object) -> object:
