@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from mlint.smoke.checks.base import NotRun
 from mlint.smoke.seeds import seeded
 from mlint.smoke.structure import cast, clone, map_tensors, named_tensors, tensors, to_device
 from mlint.smoke.trace.graph import leaves
+from mlint.smoke.training import Training, joined, train
 
 SEED = 20
 """Any fixed number; every run that is compared with another starts from it."""
@@ -96,10 +98,10 @@ class Subject:
         build: Callable[[], nn.Module],
         batch: Callable[[], object],
         loss: Callable[[object, object], object] | None = None,
-        optimizer: Callable[[nn.Module], torch.optim.Optimizer] | None = None,
+        optimizer: Callable[[nn.Module], object] | None = None,
         *,
         options: Options | None = None,
-        step: Callable[[nn.Module, object, torch.optim.Optimizer], object] | None = None,
+        step: Callable[[nn.Module, object, Any], object] | None = None,
         loader: Callable[[int], object] | None = None,
     ) -> None:
         self._build = build
@@ -194,6 +196,13 @@ class Subject:
             return copy.deepcopy(self.model)
         return self.rebuilt()
 
+    def made_again(self) -> nn.Module | None:
+        """A model straight from the user's function, in a state of its own; None where the function only returns one."""
+        self.model  # noqa: B018 - the first call
+        with seeded(SEED):
+            model = self._build()
+        return None if model is self._given else model
+
     def rebuilt(self) -> nn.Module:
         """A model that the user's function built, not a copy, in the state of `model`.
 
@@ -242,7 +251,10 @@ class Subject:
         """The autocast of the configuration."""
         if self.options.autocast is None:
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=getattr(torch, self.options.autocast))  # type: ignore[no-any-return]
+        context: contextlib.AbstractContextManager[object] = torch.autocast(
+            self.device.type, dtype=getattr(torch, self.options.autocast)
+        )
+        return context
 
     def loss(self, output: object, batch: object, *, autocast: bool = True) -> Tensor:
         """The loss, one scalar: the user's, else that of the output, else a fixed random projection of the output."""
@@ -278,27 +290,39 @@ class Subject:
         """Whether the optimizer is the user's."""
         return self.optimizer_function is not None
 
-    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """The user's optimizer for a model, else AdamW over what is trainable.
+    def optimizer(self, model: nn.Module) -> Any:
+        """The user's optimizer for a model (several are joined to one), else AdamW over what is trainable.
 
         Raises:
             NotRun: when nothing is trainable.
         """
         if self.optimizer_function is not None:
             with seeded(SEED):
-                return self.optimizer_function(model)
+                return joined(self.optimizer_function(model))
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not trainable:
             raise NotRun("nothing is trainable")
         return torch.optim.AdamW(trainable, lr=1e-3)
 
-    def step(self, model: nn.Module, batch: object, optimizer: torch.optim.Optimizer, seed: int = SEED) -> Pass:
+    def step(self, model: nn.Module, batch: object, optimizer: Any, seed: int = SEED) -> Pass:
         """One plain training step: zero_grad, forward, loss, backward, step. The user's own step is `step_function`."""
         optimizer.zero_grad()
         done = self.run(model, batch, seed)
         done.loss.backward()
         optimizer.step()
         return done
+
+    @cached_property
+    def trained(self) -> Training:
+        """The shared training: three plain steps with the optimizer, each on the next batch, under other seeds."""
+        model = self.fresh()
+        optimizer = self.optimizer(model)
+
+        def steps() -> Iterator[Callable[[], Tensor]]:
+            for count, batch in enumerate(self.batches(3)):
+                yield lambda batch=batch, count=count: self.step(model, batch, optimizer, SEED + count).loss  # type: ignore[misc]
+
+        return train(model, optimizer, steps(), self.is_frozen)
 
     # Names
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from mlint.smoke.checks.base import Check, NotRun, Observation
-from mlint.smoke.subject import Subject
+from mlint.smoke.subject import SEED, Subject
+from mlint.smoke.trace.breaks import Break, breaks
 from mlint.smoke.trace.graph import leaves
 
 
@@ -24,9 +25,10 @@ class ParameterWithoutGradient(Check):
 
     The leaves of the graph are the variables of its `AccumulateGrad` nodes. A parameter is reported when it is the
     variable of none of them and has no gradient after `backward` (a reentrant checkpoint hides its inside from the
-    graph, not from `backward`), in train mode, for several batches, their contents shuffled too, so that an expert, a
-    branch or a rare path is not held against a model for want of the right batch. Exact: no threshold. Parameters that
-    do not require a gradient or that are declared `frozen` do not count.
+    graph, not from `backward`), for several batches and seeds, contents shuffled too, and in eval mode, so that an
+    expert, a branch or a layer that was left out at random is not held against a model. A function mode then watches
+    one more pass and names the last operation that depends on the parameter, or the one that cut it off. Exact: no
+    threshold. Parameters that do not require a gradient or that are declared `frozen` do not count.
 
     ## References
 
@@ -56,12 +58,15 @@ class ParameterWithoutGradient(Check):
         if left:
             gradients: dict[str, Tensor | None] = first.gradients
             left = [name for name in left if gradients[name] is None]
-        for batch in [*subject.batches(2)[1:], *(subject.varied(subject.batch, seed) for seed in range(3))]:
+        batches = [*subject.batches(2)[1:], *(subject.varied(subject.batch, seed) for seed in range(3)), subject.batch]
+        for count, batch in enumerate(batches):
             if not left:
                 break
+            model = subject.rebuilt()
+            if count == len(batches) - 1:
+                model.eval()  # layers that training leaves out at random are all there
             try:
-                again = subject.run(subject.rebuilt(), batch)
-                gradients = again.gradients
+                gradients = subject.run(model, batch, SEED + 1 + count).gradients
             except Exception:
                 continue  # contents that the model does not take are no evidence
             left = [name for name in left if gradients[name] is None]
@@ -69,21 +74,52 @@ class ParameterWithoutGradient(Check):
 
     def _observations(self, subject: Subject, names: list[str], left: list[str]) -> Iterator[Observation]:
         missing = set(left)
+        where = breaks(subject, left)
         if missing == set(names):
+            end = _latest(where, left)
             yield self.observe(
-                f"the loss reaches none of the {len(names)} trainable parameters",
+                f"the loss reaches none of the {len(names)} trainable parameters{_told(end)}",
                 "look for detach, no_grad, .item() or NumPy between the output and the loss",
+                module=end.event.module if end else "",
+                operation=end.event.operation if end else "",
+                place=end.event.place if end else None,
                 evidence={"parameters": left[:20], "loss requires grad": bool(subject.first.loss.requires_grad)},
             )
             return
         for module, parameters in _grouped(names, missing):
+            end = _latest(where, parameters)
             yield self.observe(
-                f"the loss never reaches {parameters[0] if len(parameters) == 1 else f'a parameter of {module}'}",
-                "use its result, or freeze it with requires_grad_(False)",
+                f"the loss never reaches {parameters[0] if len(parameters) == 1 else f'the parameters of {module}'}"
+                f"{_told(end)}",
+                "let its result go into the loss, or freeze it: requires_grad_(False) and `frozen`",
                 module=module,
                 parameter=parameters[0] if len(parameters) == 1 else "",
+                operation=end.event.operation if end else "",
+                place=end.event.place if end else None,
                 evidence={"parameters": parameters},
             )
+
+
+def _latest(where: dict[str, Break], names: list[str]) -> Break | None:
+    """Of the ends of several parameters one that says most: a cut before a dropped result, before no use at all."""
+    found = [where[name] for name in names if name in where]
+    for kind in ("cut", "dropped", "unused"):
+        for end in reversed(found):
+            if end.kind == kind:
+                return end
+    return None
+
+
+def _told(end: Break | None) -> str:
+    if end is None:
+        return ""
+    if end.kind == "unused":
+        return ": the forward pass does not use it"
+    if end.kind == "dropped":
+        return f": nothing goes on from {end.event.operation}, the last operation that depends on it"
+    if not end.grad_enabled:
+        return f": {end.event.operation} runs without gradient (no_grad, inference_mode)"
+    return f": {end.event.operation} cuts the graph"
 
 
 def _grouped(names: list[str], missing: set[str]) -> Iterator[tuple[str, list[str]]]:
