@@ -197,11 +197,11 @@ class Subject:
         return self.rebuilt()
 
     def made_again(self) -> nn.Module | None:
-        """A model straight from the user's function, in a state of its own; None where the function only returns one."""
+        """A model straight from the user's function, in a state of its own; None where that returns one only."""
         self.model  # noqa: B018 - the first call
         with seeded(SEED):
             model = self._build()
-        return None if model is self._given else model
+        return None if model is self._given else model.to(self.device)
 
     def rebuilt(self) -> nn.Module:
         """A model that the user's function built, not a copy, in the state of `model`.
