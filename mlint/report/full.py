@@ -58,7 +58,7 @@ def _code(shown: Excerpt, gutter: int, style: str, color: bool) -> Iterator[str]
 def _detail(label: str, value: object, gutter: int, context: ReportContext) -> Iterator[str]:
     """A value on one line; a text of several lines below its label."""
     head = f"{'':{gutter}} {paint('=', BLUE, context.color)} {paint(label + ':', BOLD, context.color)}"
-    if isinstance(value, str) and "\n" in value.strip():
+    if isinstance(value, str) and "\n" in value:
         yield head
         yield from (f"{'':{gutter}}     {one_line(line)}".rstrip() for line in value.strip("\n").splitlines())
     else:

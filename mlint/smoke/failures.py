@@ -15,7 +15,12 @@ MLINT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _INSTALLED = tuple(
     {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
+_OFFLINE = "mlint smoke runs offline: download what is needed before, or build the model from its configuration"
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+
+
+class Refused(ConnectionRefusedError):  # noqa: N818 - what it says is what `socket` would say
+    """A connection to another machine that the user's code wanted."""
 
 
 class TargetError(Exception):
@@ -89,7 +94,8 @@ def told(error: BaseException, doing: str, code: str) -> Failure:
         return Failure(code, error.message, error.advice, "", None)
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         place = (os.path.abspath(error.filename), error.lineno)
-    return Failure(code, f"{doing} raises {first_line(error)}", "", text, place)
+    advice = _OFFLINE if _was_refused(error) else ""
+    return Failure(code, f"{doing} raises {first_line(error)}", advice, text, place)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -99,10 +105,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _OUT_OF_MEMORY)
 
 
+def _was_refused(error: BaseException) -> bool:
+    """Whether a connection that mlint refused is why an exception was raised."""
+    seen: set[int] = set()
+    part: BaseException | None = error
+    while part is not None and id(part) not in seen:
+        if isinstance(part, Refused):
+            return True
+        seen.add(id(part))
+        reason = getattr(part, "reason", None)  # where urllib keeps it
+        part = part.__cause__ or part.__context__ or (reason if isinstance(reason, BaseException) else None)
+    return False
+
+
 def first_line(error: BaseException) -> str:
     """``ValueError: the first line of the message``."""
     try:
-        text = str(error).strip()
+        text = (error.msg if isinstance(error, SyntaxError) else str(error)).strip()
     except Exception:  # an exception whose __str__ raises is still one
         text = ""
     line = text.splitlines()[0][:300] if text else ""
@@ -116,14 +135,17 @@ def _lines(error: BaseException) -> list[str]:
     part: traceback.TracebackException | None = told
     while part is not None and id(part) not in seen:
         seen.add(id(part))
-        kept = [frame for frame in part.stack if not _ours(frame.filename)]
+        kept = [frame for frame in part.stack if not is_machinery(frame.filename)]
+        users = [at for at, frame in enumerate(kept) if is_users(frame.filename)]
+        kept = kept[users[0] :] if users else kept
         part.stack = traceback.StackSummary.from_list(kept)
         part = part.__cause__ or part.__context__
     return list(told.format())
 
 
-def _ours(file: str) -> bool:
-    if file.startswith("<frozen importlib"):
+def is_machinery(file: str) -> bool:
+    """Whether a file is mlint's, or Python's own for importing."""
+    if file.startswith("<frozen importlib") or file == "<string>":
         return True
     real = os.path.realpath(file)
     return real.startswith(MLINT + os.sep) or (

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from mlint.smoke.failures import Refused
+
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -61,10 +63,6 @@ def environment(given: dict[str, str], folder: str, threads: int) -> dict[str, s
     if given.get("KERAS_BACKEND"):
         made["KERAS_BACKEND"] = given["KERAS_BACKEND"]
     return made
-
-
-class Refused(ConnectionRefusedError):  # noqa: N818 - what it says is what `socket` would say
-    """A connection that the user's code wanted."""
 
 
 class Watch:

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlint.smoke.configuration import Configuration, TargetConfiguration, to_plain
+from mlint.smoke.configuration import TIMEOUT, Configuration, TargetConfiguration, to_plain
+from mlint.smoke.failures import is_machinery, is_users
 from mlint.smoke.isolation import environment
 from mlint.smoke.memory import SHARE, available, of_group
 
@@ -50,8 +51,11 @@ class Hang:
     frames: list[tuple[str, int, str]] = field(default_factory=list)
 
     def text(self) -> str:
-        """The stack as Python prints one, the innermost last."""
-        return "".join(f'  File "{file}", line {line}, in {name}\n' for file, line, name in reversed(self.frames))
+        """The stack as Python prints one, the innermost last, from the first line of the user's code on."""
+        frames = [frame for frame in reversed(self.frames) if not is_machinery(frame[0])]
+        users = [at for at, frame in enumerate(frames) if is_users(frame[0])]
+        frames = frames[users[0] :] if users else frames[-8:]
+        return "".join(f'  File "{file}", line {line}, in {name}\n' for file, line, name in frames)
 
 
 @dataclass
@@ -214,7 +218,7 @@ class _Child:
                         outcome.end = "memory"
                         self._stop(process)
                         return
-                if now - self._since > self._configuration.timeout:
+                if now - self._since > self._allowed():
                     outcome.end = "timeout"
                     self._stop(process)
                     return
@@ -222,6 +226,14 @@ class _Child:
                     outcome.end = "budget"
                     self._stop(process)
                     return
+
+    def _allowed(self) -> float:
+        """Seconds that the stage may take; nobody's configuration is about how long torch takes to import."""
+        given = self._configuration.timeout
+        return given if self._outcome.doing.get("event") == "check" or self._target_runs() else max(given, TIMEOUT)
+
+    def _target_runs(self) -> bool:
+        return any(event["event"] == "torch" for event in self._outcome.events)
 
     def _drain(self, listen: int, printed: int) -> None:
         """Hear what is left in the pipes of a child that has ended; what it started may hold them open."""
@@ -251,6 +263,8 @@ class _Child:
         kind = event["event"]
         if kind in ("stage", "check"):
             self._outcome.doing = event
+            self._since = time.monotonic()
+        elif kind == "torch":
             self._since = time.monotonic()
         elif kind == "started":
             self._main_thread = event["main_thread"]

@@ -135,8 +135,7 @@ def batches_of(given: object) -> Callable[[], object]:
             'add `batch = "package.module:function"`, or shapes as in `batch = ["float32[8,3,32,32]", "int64[8]<10"]`',
         )
     if not isinstance(given, str) or "[" in given:
-        made = from_shapes(given)
-        return lambda: made
+        return lambda: from_shapes(given)
     found = find(given)
 
     def batch() -> object:
