@@ -70,11 +70,21 @@ def arguments(model: nn.Module, batch: object) -> tuple[tuple[object, ...], dict
                 taken += 1
             else:
                 break
-        ragged = isinstance(batch, list) and all(isinstance(item, Tensor) for item in batch)
-        if ragged and taken < len(batch) and len({item.shape for item in batch}) > 1:
+        if taken < len(batch) and _is_ragged(batch):
             return (batch,), keywords
         return tuple(batch[:taken]), keywords
     return (batch,), keywords
+
+
+def _is_ragged(batch: list[object] | tuple[object, ...]) -> bool:
+    """Whether a batch is a list of samples of unequal lengths, and not the list of inputs and targets of a DataLoader.
+
+    Samples have equally many dimensions and differ in the first; inputs and targets have the first in common.
+    """
+    samples = [item for item in batch if isinstance(item, Tensor) and item.dim()]
+    if not isinstance(batch, list) or len(samples) < len(batch):
+        return False
+    return len({sample.dim() for sample in samples}) == 1 and len({len(sample) for sample in samples}) > 1
 
 
 def total(loss: object) -> Tensor:

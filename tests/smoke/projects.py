@@ -1,7 +1,7 @@
 """Projects for the tests of `mlint smoke`, in files of a temporary folder, and the command itself.
 
-What the target does while it is imported needs no torch. For these tests a stand-in of the name is put into the project:
-the runs take a tenth of a second instead of several, and they run where torch is not installed.
+What the target does while it is imported needs no torch. For these tests a stand-in of the name is put into the
+project: the runs take a tenth of a second instead of several, and they run where torch is not installed.
 """
 
 from __future__ import annotations

@@ -23,13 +23,13 @@ ARGUMENTS = ("m:build", "--batch", "float32[2,3]", "--output-format", "json", "-
     [
         ("import sys\nsys.exit('usage: m')", "importing m ends the process: sys.exit('usage: m')", 2),
         ("raise SystemExit", "importing m ends the process: sys.exit()", 1),
-        ("import argparse\np = argparse.ArgumentParser()\np.add_argument('x')\np.parse_args()", "ends the process: sys.exit(2)", 4),
+        ("import argparse\np = argparse.ArgumentParser()\np.add_argument('x')\np.parse_args()", "sys.exit(2)", 4),
         ("import os\ndef f():\n    os._exit(0)\nf()", "importing m ends the process: os._exit(0)", 3),
         ("import os\nos.abort()", "importing m was killed by SIGABRT", 2),
         ("import ctypes\nctypes.string_at(0)", "importing m was killed by SIGSEGV", 2),
-        ("import os\nos.kill(os.getpid(), 9)", "importing m was killed by SIGKILL, as the system does when memory runs out", 0),
+        ("import os\nos.kill(os.getpid(), 9)", "killed by SIGKILL, as the system does when memory runs out", 0),
         ("raise MemoryError('no more')", "importing m runs out of memory: MemoryError: no more", 1),
-        ("raise RuntimeError('CUDA out of memory. Tried')", "importing m runs out of memory: RuntimeError: CUDA out", 1),
+        ("raise RuntimeError('CUDA out of memory. Tried')", "importing m runs out of memory: RuntimeError: CUDA", 1),
         ("raise KeyboardInterrupt", "importing m raises KeyboardInterrupt", 1),
     ],
 )  # fmt: skip
@@ -53,7 +53,7 @@ def test_what_ends_the_process_is_told_with_the_line(light: Project, code: str, 
         ("import nothing_there", "importing m raises ModuleNotFoundError: No module named 'nothing_there'", 1),
         ("def f():\n    return 1 / 0\n\n\nf()", "importing m raises ZeroDivisionError: division by zero", 2),
         ("x = (\n", "importing m raises SyntaxError: '(' was never closed", 1),
-        ("class Odd(Exception):\n    def __str__(self):\n        raise ValueError\n\n\nraise Odd", "importing m raises Odd", 6),
+        ("class E(Exception):\n    def __str__(self):\n        1 / 0\n\n\nraise E", "importing m raises E", 6),
     ],
 )  # fmt: skip
 def test_an_import_that_raises_shows_the_users_own_traceback(
