@@ -25,7 +25,7 @@ from mlint.model.kinds.value import (
 
 FLOATS = ("float16", "float32", "float64")
 _FAMILIES = (TENSOR, JAX_ARRAY, TF_TENSOR, "keras.KerasTensor", DATAFRAME, SERIES)
-_WRAPPING = frozenset({"dask.array.Array", "dask.dataframe.DataFrame", "dask.dataframe.Series", "polars.Expr"})
+_WRAPPING = frozenset({"dask.array.Array", "dask.dataframe.DataFrame", "dask.dataframe.Series"})
 """Kinds of libraries whose operators give the same kind again, whatever number or array is on the other side."""
 
 
@@ -39,6 +39,10 @@ def arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
     for family in _FAMILIES:
         if left.is_a(family) or right.is_a(family):
             return _of_family(family, left, right, op)
+    if left.name.startswith("polars.") or right.name.startswith("polars."):
+        from mlint.model.kinds import polars_frames
+
+        return polars_frames.operated(left, right)
     for family in _WRAPPING:
         if left.name == family or right.name == family:
             other = right if left.name == family else left
@@ -150,6 +154,6 @@ def comparison(left: Kind, right: Kind) -> Kind:
         return BOOL if kind.name != "scalar" else SCALAR
     if not kind.known or kind.alternatives or kind.name == INDEX:
         return UNKNOWN
-    if kind.name == "polars.Expr" or kind.name.startswith("dask.") or kind.is_a(DATAFRAME, "keras.KerasTensor"):
+    if kind.name.startswith(("dask.", "polars.")) or kind.is_a(DATAFRAME, "keras.KerasTensor"):
         return kind
     return kind._replace(dtype="bool")

@@ -98,6 +98,22 @@ def _has(node: ast.Call, *names: str | None) -> bool:
     return any(keyword.arg in names for keyword in node.keywords)
 
 
+_SPECIAL = Callable[["Kinds", ast.Call, str], Kind]
+
+
+def special(dotted: str) -> _SPECIAL | None:
+    """What works out the kind of a call of a function by its dotted name; None where the tables tell it."""
+    found = BY_NAME.get(dotted)
+    if found is not None:
+        return found
+    root = dotted.partition(".")[0]
+    if root == "polars":
+        from mlint.model.kinds import polars_frames
+
+        return polars_frames.BY_NAME.get(dotted)
+    return None
+
+
 BY_NAME: dict[str, Callable[[Kinds, ast.Call, str], Kind]] = {
     "optax.apply_updates": _first,
     "jax.lax.stop_gradient": _first,

@@ -89,7 +89,7 @@ def _by_name(kinds: Kinds, dotted: str, node: ast.Call) -> Kind:
         return UNKNOWN
     from mlint.model.kinds import by_arguments, specs
 
-    special = by_arguments.BY_NAME.get(dotted)
+    special = by_arguments.special(dotted)
     if special is not None:
         return special(kinds, node, dotted)
     spec = libraries.returns(dotted)

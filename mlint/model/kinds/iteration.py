@@ -11,7 +11,6 @@ from mlint.model.kinds.value import (
     MODULE,
     NDARRAY,
     SCALAR,
-    SERIES,
     STR,
     TF_DATASET,
     UNKNOWN,
@@ -46,6 +45,8 @@ def element(kind: Kind) -> Kind:
         return kind.elements[0] if kind.elements else Kind(MODULE)
     if name == "sklearn.folds":
         return Kind("tuple", elements=(Kind(NDARRAY, ndim=1, dtype="int64"), Kind(NDARRAY, ndim=1, dtype="int64")))
-    if name == SERIES:
-        return UNKNOWN
+    if name.startswith("polars."):
+        from mlint.model.kinds import polars_frames
+
+        return polars_frames.element(kind)
     return UNKNOWN

@@ -140,6 +140,12 @@ def method_result(kinds: Kinds, receiver: Kind, name: str, node: ast.Call) -> Ki
         kind = frames.method(kinds, receiver, name, node)
         if kind is not None:
             return kind
+    elif receiver.name.startswith("polars."):
+        from mlint.model.kinds import polars_frames
+
+        kind = polars_frames.method(kinds, receiver, name, node)
+        if kind is not None:
+            return kind
     elif receiver.name in _BUILTIN_METHODS:
         return _BUILTIN_METHODS[receiver.name](receiver, name, kinds, node)
     elif name in ("split", "get_n_splits") and receiver.is_a(SPLITTER):

@@ -61,8 +61,10 @@ def _of_kind(kinds: Kinds, receiver: Kind, node: ast.Subscript) -> Kind:
         return receiver if isinstance(index, ast.Slice) else Kind(JAX_KEY) if kinds.of(index).name == "int" else UNKNOWN
     if name == "jax.at":
         return Kind("jax.at")
-    if name == "polars.DataFrame":
-        return Kind("polars.Series") if kinds.of(index).name == "str" else UNKNOWN
+    if name.startswith("polars."):
+        from mlint.model.kinds import polars_frames
+
+        return polars_frames.subscript(kinds, receiver, index)
     if name == "dask.array.Array":
         return receiver
     if name == "dask.dataframe.DataFrame":
