@@ -66,6 +66,8 @@ def arguments(model: nn.Module, batch: object) -> tuple[tuple[object, ...], dict
             return tuple(batch), keywords
         taken = 0
         for parameter in parameters:
+            if parameter.name in keywords:
+                break
             if parameter.kind in POSITIONAL and parameter.default in (inspect.Parameter.empty, None):
                 taken += 1
             else:
