@@ -163,6 +163,10 @@ class Subject:
                 self.forward(model, clone(self.batch))
         return model
 
+    def built(self) -> nn.Module:
+        """A model as the user's function builds it under the seed, in train mode on the device; nothing is copied."""
+        return self._made()
+
     def _made(self) -> nn.Module:
         with seeded(SEED):
             model = self._build()
