@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -168,6 +169,9 @@ class Subject:
         return self._made()
 
     def _made(self) -> nn.Module:
+        naming: Any = sys.modules.get("keras.src.utils.naming")
+        if naming is not None:
+            naming.reset_uids()  # Keras numbers the names of its layers on, through all models of a process
         with seeded(SEED):
             model = self._build()
         if model is self._given:
