@@ -162,7 +162,7 @@ class GRURegressor(nn.Module):
 
     def forward(self, series: Tensor) -> Tensor:
         states, _ = self.gru(series)
-        return self.head(states[:, -1]).squeeze(-1)
+        return self.head(states.mean(1)).squeeze(-1)
 
 
 def series() -> tuple[Tensor, Tensor]:
@@ -182,7 +182,7 @@ class Encoder(nn.Module):
         self.head = nn.Linear(16, 4)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        hidden = self.embedding(input_ids) + self.position
+        hidden = self.embedding(input_ids) + self.position[: input_ids.shape[1]]
         hidden = self.layers(hidden, src_key_padding_mask=attention_mask == 0)
         weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
         return self.head((hidden * weight).sum(1) / weight.sum(1).clamp(min=1))
