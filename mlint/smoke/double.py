@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mlint.smoke.checks.base import NotRun
-from mlint.smoke.compare import finite
+from mlint.smoke.compare import finite, first_unequal
 from mlint.smoke.seeds import seeded
 from mlint.smoke.structure import batch_size, clone, take, tensors
 from mlint.smoke.subject import SEED, Subject, named_outputs
@@ -57,14 +57,14 @@ class Stage:
     rows: int
     output: object
 
-    def forward(self, batch: object) -> object:
-        """The output for another batch, from the same state of the model, without gradients."""
+    def forward(self, batch: object, seed: int = SEED) -> object:
+        """The output for another batch, without gradients."""
         with torch.no_grad():
-            return self.run(clone(batch))
+            return self.run(clone(batch), seed)
 
-    def run(self, batch: object) -> object:
+    def run(self, batch: object, seed: int = SEED) -> object:
         """The output for a batch that the model may write to, with the gradient mode as it is."""
-        with seeded(SEED), default_double():
+        with seeded(seed), default_double():
             return self.subject.forward(self.model, batch, autocast=False)
 
     @property
@@ -131,10 +131,13 @@ def _made(subject: Subject) -> Stage:
         made = Stage(subject, model, batch, size, None)
         try:
             made.output = made.forward(batch)
+            again = made.forward(batch, SEED + 1)
         except Exception as raised:
             error = f"the model does not run in fp64 in eval mode with {size} samples: {str(raised)[:200]}"
             continue
         if not finite(tensors(made.output)):
             raise NotRun("the output is not finite in eval mode")
+        if first_unequal(made.output, again) is not None:
+            raise NotRun("the output is random in eval mode")
         return made
     raise NotRun(error)
