@@ -1,4 +1,4 @@
-"""Questions about structure are asked in fp64, at parameters without coincidences, where rounding cannot answer them."""
+"""Questions about structure are asked in fp64, where rounding cannot answer, at parameters without coincidences."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ class AccumulationDiffers(Check):
     - g = n1/n g1 + n2/n g2 within ten times torch.testing's tolerance for fp64: right. Also g = g1 + g2, a sum.
     - Otherwise the weights that minimise |g - w1 g1 - w2 g2| are solved for. If they leave nothing, the loss is a mean
       over something else than samples, the weights say over what, and this is the finding.
-    - If something is left, the loss compares the samples with each other (negatives in the batch, load balancing), which
-      no accumulation can reproduce: not judged.
+    - If something is left, the loss compares the samples with each other (negatives in the batch, load balancing),
+      which no accumulation can reproduce: not judged.
 
     With the project's own `step`, where it runs the model on several parts of the batch, the gradients that it hands to
     the optimizer are compared with g instead: as many times as there are parts means that the loss is not divided.
@@ -106,7 +106,7 @@ class AccumulationDiffers(Check):
         if float((got - factor * whole).norm() / got.norm()) <= SOLVED:
             if abs(factor - len(sizes)) <= SOLVED * len(sizes):
                 yield self.observe(
-                    f"the step accumulates {len(sizes)} parts, and its gradient is {len(sizes)} times that of the batch",
+                    f"the step accumulates {len(sizes)} parts, and its gradient is {len(sizes)} times the batch's",
                     "divide the loss of each part by the number of parts before backward",
                     evidence={"parts": sizes, "factor": factor},
                 )

@@ -98,7 +98,8 @@ class Evaluation(Check):
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
             effects.append((name, f"evaluation changes {name}{more}", "update state in train mode only"))
         if written is not None:
-            effects.append(("", f"evaluation writes into its input {written}", "work on a copy, without in-place methods"))
+            text = f"evaluation writes into its input {written}"
+            effects.append(("", text, "work on a copy, without in-place methods"))
         if moved:
             text = f"evaluation draws from the generator of {', '.join(moved)}"
             effects.append(("", text, "draw only in train mode, or from a generator of its own"))

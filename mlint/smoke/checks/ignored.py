@@ -11,8 +11,8 @@ from mlint.smoke.binding import arguments, own_loss
 from mlint.smoke.checks.base import Check, NotRun, Observation
 from mlint.smoke.compare import first_unequal
 from mlint.smoke.double import unsettle
-from mlint.smoke.structure import clone, map_tensors, named_tensors, tensors
 from mlint.smoke.seeds import seeded
+from mlint.smoke.structure import clone, map_tensors, named_tensors, tensors
 from mlint.smoke.subject import SEED, Subject
 
 
@@ -73,7 +73,7 @@ class Ignored(Check):
                         evidence={"input": label, "shape": list(tensor.shape)},
                     )
         targets = {id(tensor) for tensor in tensors(batch)} - inputs
-        if not targets or subject.loss_function is None or own_loss(base[0]) is not None and not targets:
+        if not targets or subject.loss_function is None or (own_loss(base[0]) is not None and not targets):
             return
 
         def same_loss(other: object) -> bool:

@@ -46,9 +46,9 @@ class CannotOverfit(Check):
     models do after eight steps.
 
     One that does not pass after 32 steps with the user's optimizer trains again with AdamW at 1e-3 and at 1e-2. If it
-    never passes, the control decides: the same model, trained as long with targets newly shuffled at every step, so that
-    memorising them cannot look like learning. The finding needs a final loss that is not below the control's. Where
-    AdamW passes and the user's optimizer has raised the loss, the optimizer is the finding.
+    never passes, the control decides: the same model, trained as long with targets newly shuffled at every step, so
+    that memorising them cannot look like learning. The finding needs a final loss that is not below the control's.
+    Where AdamW passes and the user's optimizer has raised the loss, the optimizer is the finding.
 
     ## References
 

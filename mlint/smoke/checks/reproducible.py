@@ -187,8 +187,9 @@ class NotReproducible(Check):
 
 
 def _uninitialised(subject: Subject, name: str) -> bool:
-    """Whether a parameter is the same in two models once memory that nobody initialises is filled: MS107 tells that."""
-    before, lenient = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    """Whether a parameter is the same in two models once memory that nobody initialised is filled: that is MS107."""
+    before = torch.are_deterministic_algorithms_enabled()
+    lenient = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         with unmoved():

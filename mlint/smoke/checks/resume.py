@@ -117,7 +117,7 @@ def _saved(model: nn.Module, optimizer: torch.optim.Optimizer) -> bytes:
 
 
 def _kept(model: nn.Module) -> dict[str, object]:
-    """What modules keep besides their state dict: non-persistent buffers, and attributes that are tensors or numbers."""
+    """What modules keep outside of the state dict: non-persistent buffers, attributes that are tensors or numbers."""
     found: dict[str, object] = {}
     for path, module in model.named_modules():
         prefix = f"{path}." if path else ""

@@ -33,9 +33,9 @@ class SequenceLeak(Check):
 
     In fp64 and eval mode. Causal, for targets with `causal = true`: the contents of every sequence after a position are
     replaced by others of the same batch; outputs at this position and before it stay within the tolerance of
-    torch.testing (1e-7 of the largest value). This is asked of contents and not of gradients, so that embeddings need no
-    exception and a leak through an `argmax` is found. Padding, where the batch has an entry that marks valid positions
-    and some are not: a padded sample is run alone, cut to its own length, and must give the same output as in the
+    torch.testing (1e-7 of the largest value). This is asked of contents and not of gradients, so that embeddings need
+    no exception and a leak through an `argmax` is found. Padding, where the batch has an entry that marks valid
+    positions and some are not: a padded sample is run alone, cut to its own length, and must give the same output as in the
     padded batch. Both are batches that training would make. Only where the model does not take a shorter sequence, the
     contents of the padded positions are replaced instead.
 
@@ -159,7 +159,11 @@ class SequenceLeak(Check):
                     f"the output for a padded sample differs from its output {what}",
                     "hand the mask to attention and pooling, pack sequences for recurrent layers",
                     name="padding-leak",
-                    evidence={"output": name or "the output", "sample": rows[0], "relative change": distance(before, now)},
+                    evidence={
+                        "output": name or "the output",
+                        "sample": rows[0],
+                        "relative change": distance(before, now),
+                    },
                 )
                 return
 
