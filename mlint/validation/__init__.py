@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlint.model.file import FileModel
     from mlint.source import Source
-    from mlint.validation.trial import Case
+    from mlint.validation.values import Case
 
 CASES = 200
 _SECONDS = 60.0

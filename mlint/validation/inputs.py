@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mlint.model import numeric
-from mlint.model.kinds import DATAFRAME, NDARRAY, SERIES, TENSOR
+from mlint.model.kinds import DATAFRAME, JAX_ARRAY, JAX_KEY, NDARRAY, SERIES, TENSOR, TF_TENSOR
 from mlint.model.kinds.value import NUMBERS, join
 from mlint.model.loops.described import peeled
 from mlint.model.loops.memory import Memory
+from mlint.model.loops.pointwise import samples_written
 from mlint.model.loops.scalars import CONSTANTS
-from mlint.validation.purity import NotExecuted
+from mlint.validation.purity import GENERATORS, NotExecuted
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from mlint.model.loops.lengths import Length
     from mlint.model.names import Binding
     from mlint.source import Source
-    from mlint.validation.trial import Case
+    from mlint.validation.values import Case
 
-_EXECUTED = frozenset({"numpy", "math", "pandas", "torch", "scipy"})
-_ARRAYS = {NDARRAY: "ndarray", TENSOR: "tensor", SERIES: "series"}
+_EXECUTED = frozenset({"numpy", "math", "pandas", "torch", "scipy", "tensorflow", "jax", "random"})
+_ARRAYS = {NDARRAY: "ndarray", TENSOR: "tensor", TF_TENSOR: "tf", JAX_ARRAY: "jax", SERIES: "series"}
 
 
 def imports(before: Sequence[ast.AST], after: Sequence[ast.AST], old: Source, new: Source) -> dict[str, str]:
@@ -116,6 +117,8 @@ class _Describer:
                 return {"kind": "literal", "value": ast.unparse(value)}
             if value is not None and kind.name in _NUMBERS_AND_UNKNOWN and self._is_element(value):
                 return {"kind": "expression", "value": ast.unparse(value)}
+            if value is not None and self._is_filled_array(value):
+                return {"kind": "expression", "value": ast.unparse(value)}
             rebound = not isinstance(node.ctx, ast.Load) or len(before) < len(self._before(node))
             if rebound and value is not None and not isinstance(value, ast.Name):
                 return self._described(value, self.model.kinds.of(value), node)
@@ -137,6 +140,21 @@ class _Describer:
         name = node.value.id
         return any(isinstance(inner, ast.Name) and inner.id == name for inner in self.inside)
 
+    def _is_filled_array(self, node: ast.expr) -> bool:
+        """Whether an array begins as so many zeros, of a number that is computed: ``np.zeros(len(x) - k + 1)``."""
+        if not isinstance(node, ast.Call) or self.model.names.dotted(node.func) not in _FILLED or len(node.args) != 1:
+            return False
+        parts = node.args[0].elts if isinstance(node.args[0], ast.Tuple) else node.args
+        if node.keywords or all(self.model.lengths.of(part) is not None for part in parts):
+            return False
+        names = {inner.id for part in parts for inner in ast.walk(part) if isinstance(inner, ast.Name)}
+        read = {inner.id for inner in self.inside if isinstance(inner, ast.Name)}
+        return names <= read | {"len"} and not any(
+            isinstance(inner, ast.Call) and not (isinstance(inner.func, ast.Name) and inner.func.id == "len")
+            for part in parts
+            for inner in ast.walk(part)
+        )
+
     def _described(self, node: ast.expr, kind: Kind, name: ast.expr) -> Case:
         """What a value is.
 
@@ -151,6 +169,7 @@ class _Describer:
             if kind.is_a(family):
                 ndim = self._dimensions(node, kind)
                 dims = [self._length(self.model.lengths.axis(node, axis)) for axis in range(ndim)]
+                samples = samples_written(self.model, node)
                 return {
                     "kind": word,
                     "dims": dims,
@@ -158,8 +177,11 @@ class _Describer:
                     "fresh": self.memory.fresh(node),
                     "index": self._counts(name),
                     "floating": numeric.is_floating(self.model, node),
+                    **({} if samples is None else {"samples": samples}),
                     "whole": numeric.is_whole(self.model, node),
                 }
+        if kind.is_a(JAX_KEY) or kind.is_a(*GENERATORS):
+            return {"kind": "key" if kind.is_a(JAX_KEY) else kind.name.rpartition(".")[2]}
         if kind.name in NUMBERS:
             length = self._length(self.model.lengths.of(node)) if kind.name == "int" else None
             return {"kind": kind.name, "length": length}
@@ -202,12 +224,14 @@ class _Describer:
                 parts = [node.left, *node.comparators]
             elif isinstance(node, ast.BinOp):
                 parts = [node.left, node.right]
+            elif isinstance(node, ast.Call) and _takes_texts(node):
+                parts = [node.func.value] if isinstance(node.func, ast.Attribute) else []
             else:
                 continue
             names = [_column(part) for part in parts]
             texts = any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts)
             for name in names:
-                if name in found and (texts or isinstance(node, ast.Attribute)):
+                if name in found and (texts or isinstance(node, (ast.Attribute, ast.Call))):
                     found[name] = "text"
         return found
 
@@ -218,6 +242,9 @@ class _Describer:
                 for part in ast.walk(node.slice):
                     if isinstance(part, ast.Constant) and isinstance(part.value, str):
                         found[part.value] = None
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "groupby":
+                parts = [inner for argument in node.args for inner in ast.walk(argument)]
+                found.update((p.value, None) for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str))
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and self._is_row(node.value):
                 if not self._is_called(node):
                     found[node.attr] = None
@@ -261,9 +288,27 @@ class _Describer:
         return False
 
 
+_FILLED = ("numpy.zeros", "numpy.ones")
 _NUMBERS_AND_UNKNOWN = NUMBERS | {"unknown", "scalar"}
 _OF_ROWS = frozenset({"iterrows", "itertuples", "apply", "iloc", "loc"})
 _OF_TEXTS = frozenset("lower upper strip lstrip rstrip title capitalize startswith endswith replace split".split())
+
+
+def _takes_texts(call: ast.Call) -> bool:
+    """Whether ``column.apply(f)`` hands its values to a function of texts: ``len``, ``lambda s: s.lower()``."""
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("apply", "map") or not call.args:
+        return False
+    function = call.args[0]
+    if isinstance(function, ast.Lambda):
+        names = {argument.arg for argument in function.args.args}
+        return any(
+            isinstance(inner, ast.Attribute)
+            and inner.attr in _OF_TEXTS
+            and isinstance(inner.value, ast.Name)
+            and inner.value.id in names
+            for inner in ast.walk(function.body)
+        )
+    return ast.unparse(function) in ("len", *(f"str.{name}" for name in _OF_TEXTS))
 
 
 def _column(node: ast.expr) -> str:
@@ -288,4 +333,6 @@ def _is_literal(node: ast.expr) -> bool:
         node = node.operand
     if isinstance(node, (ast.List, ast.Tuple)):
         return all(_is_literal(part) for part in node.elts)
-    return isinstance(node, ast.Constant) or (isinstance(node, ast.Dict) and not node.keys)
+    if isinstance(node, ast.Dict):
+        return all(part is not None and _is_literal(part) for part in (*node.keys, *node.values))
+    return isinstance(node, ast.Constant)

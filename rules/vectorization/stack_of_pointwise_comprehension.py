@@ -19,7 +19,7 @@ from mlint.rule import (
     walk,
 )
 
-TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.randn(50, 6)\nw = torch.randn(6)\n"
+TORCH = "import torch\nimport torch.nn.functional as F\nx = torch.randn(24, 6)\nw = torch.randn(6)\n"
 
 
 class StackOfPointwiseComprehension(Rule):
@@ -33,7 +33,8 @@ class StackOfPointwiseComprehension(Rule):
     Safe for arithmetic, comparisons, absolute values, `relu`, `clamp` and the like, on a tensor that is made with a
     written number of samples: the numbers are the same to the bit. Unsafe where the tensor might be empty (`stack`
     raises) or lie in memory in another order, and for exponentials, logarithms and other functions whose last digit may
-    depend on where in a register a number stands.
+    depend on where in a register a number stands. Of 0.0 and -0.0 `torch.maximum`, and `relu` of TensorFlow, take one
+    or the other for the same reason.
 
     ## Known limits
     Reductions and products of matrices in each part are left alone: they need another axis, and sum in another order.
@@ -62,7 +63,7 @@ class StackOfPointwiseComprehension(Rule):
             safety="safe",
         ),
         Example(
-            given=TORCH + "z = torch.randn(50, 6)\n",
+            given=TORCH + "z = torch.randn(24, 6)\n",
             bad="y = torch.stack([(a - b).abs().clamp(max=1.5) for a, b in zip(x, z)], 0)",
             good="y = (x - z).abs().clamp(max=1.5)",
             equal="y",
@@ -102,14 +103,30 @@ class StackOfPointwiseComprehension(Rule):
             safety="safe",
         ),
         Example(
-            given="import tensorflow as tf\nx = tf.random.normal((30, 4))\n",
-            bad="y = tf.stack([tf.nn.relu(r) * 2.0 for r in x])",
-            good="y = tf.nn.relu(x) * 2.0",
+            given="import tensorflow as tf\nx = tf.random.normal((8, 4))\n",
+            bad="y = tf.stack([tf.abs(r) * 2.0 for r in x])",
+            good="y = tf.abs(x) * 2.0",
             equal="y",
             safety="safe",
         ),
         Example(
-            given="import jax\nimport jax.numpy as jnp\nx = jax.random.normal(jax.random.PRNGKey(0), (30, 4))\n",
+            given="import tensorflow as tf\nx = tf.random.normal((8, 4))\n",
+            bad="y = tf.stack([tf.nn.relu(r) * 2.0 for r in x])",
+            good="y = tf.nn.relu(x) * 2.0",
+            equal="y",
+            safety="unsafe",
+            note="the larger one of 0.0 and -0.0 is another one in a vector register",
+        ),
+        Example(
+            given=TORCH,
+            bad="y = torch.stack([torch.maximum(r, w) for r in x])",
+            good="y = torch.maximum(x, w)",
+            equal="y",
+            safety="unsafe",
+            note="the larger one of 0.0 and -0.0 is another one in a vector register",
+        ),
+        Example(
+            given="import jax\nimport jax.numpy as jnp\nx = jax.random.normal(jax.random.PRNGKey(0), (8, 4))\n",
             bad="y = jnp.stack([jnp.maximum(x[i], 0.0) - 1.0 for i in range(x.shape[0])])",
             good="y = jnp.maximum(x, 0.0) - 1.0",
             equal="y",

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from mlint.validation import trial
+from mlint.validation.differing import differs, tolerance
+from mlint.validation.values import Case
 
 numpy = pytest.importorskip("numpy")
 numpy.seterr(all="ignore")
@@ -16,17 +18,17 @@ N = ["n", 0]
 """A length that several names share."""
 
 
-def array(dtype: str | None = "float64", dims: list[Any] | None = None, *, fresh: bool = True) -> trial.Case:
+def array(dtype: str | None = "float64", dims: list[Any] | None = None, *, fresh: bool = True) -> Case:
     return {"kind": "ndarray", "dims": [N] if dims is None else dims, "dtype": dtype, "fresh": fresh}
 
 
-def literal(value: object) -> trial.Case:
+def literal(value: object) -> Case:
     return {"kind": "literal", "value": repr(value)}
 
 
-COUNT: trial.Case = {"kind": "int", "length": N}
+COUNT: Case = {"kind": "int", "length": N}
 
-SHAPES: dict[str, tuple[str, str, dict[str, trial.Case], bool]] = {
+SHAPES: dict[str, tuple[str, str, dict[str, Case], bool]] = {
     "store": ("for i in range(n):\n    out[i] = x[i] * 2.0 + y[i]", "out[:] = x * 2.0 + y",
               {"n": COUNT, "x": array(), "y": array(), "out": array()}, True),
     "shifted": ("for i in range(n - 1):\n    out[i] = x[i + 1] - x[i]", "out[:-1] = x[1:] - x[:-1]",
@@ -191,7 +193,7 @@ def test_code_that_takes_no_input_proves_nothing() -> None:
     ],
 )  # fmt: skip
 def test_values(first: object, second: object, exact: bool, told: str | None) -> None:
-    found = trial.differs(first, second, exact=exact)
+    found = differs(first, second, exact=exact)
     assert (found is None) == (told is None)
     assert told is None or (found or "").startswith(told)
 
@@ -199,9 +201,24 @@ def test_values(first: object, second: object, exact: bool, told: str | None) ->
 def test_frames() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [1.0, 2.0], "b": [1, 2]})
-    assert trial.differs(frame, frame.copy(), exact=True) is None
-    assert trial.differs(frame, frame[["b", "a"]], exact=True) == "has other columns"
-    assert trial.differs(frame, frame.iloc[::-1], exact=True) == "has another index"
-    assert trial.differs(frame, frame.astype("float64"), exact=True) == "is int64 before, float64 after"
-    assert trial.differs(frame, frame + 1e-9, exact=False) is not None
-    assert trial.differs(frame["a"], frame, exact=True) == "is a Series before, a DataFrame after"
+    assert differs(frame, frame.copy(), exact=True) is None
+    assert differs(frame, frame[["b", "a"]], exact=True) == "has other columns"
+    assert differs(frame, frame.iloc[::-1], exact=True) == "has another index"
+    assert differs(frame, frame.astype("float64"), exact=True) == "is int64 before, float64 after"
+    assert differs(frame, frame + 1e-9, exact=False) is not None
+    assert differs(frame["a"], frame, exact=True) == "is a Series before, a DataFrame after"
+
+
+def test_generators_are_seeded_alike() -> None:
+    request = {"imports": ["import numpy as np", "import random"], "inputs": {"rng": {"kind": "Generator"}},
+               "outputs": ["x", "y", "z"], "exact": True, "cases": 20, "seed": 0}  # fmt: skip
+    draws = "x = np.random.normal(size=3)\ny = random.random()\nz = rng.normal(size=2)"
+    assert trial.compare({**request, "before": draws, "after": draws}) == (20, None)
+    for other in (f"np.random.rand()\n{draws}", f"random.random()\n{draws}", f"rng.random()\n{draws}"):
+        assert trial.compare({**request, "before": draws, "after": other})[1] is not None
+
+
+def test_the_tolerance_grows_with_the_number_of_terms() -> None:
+    assert tolerance({"x": numpy.ones(10), "n": 3}) == 100.0
+    assert tolerance({"x": numpy.full(100, -2.0), "y": numpy.array([]), "s": "a"}) == 40_000.0
+    assert tolerance({}) == 1.0

@@ -8,6 +8,9 @@ from typing import NamedTuple
 from mlint.model.loops.lengths import Base
 from mlint.model.refusals import REFUSED, note
 
+EITHER_ZERO = "the larger one of 0.0 and -0.0 may be another"
+"""Why an extreme of whole arrays may differ in the sign of a zero."""
+
 
 class NotElementwise(Exception):  # noqa: N818
     """One round depends on other rounds, or on what nothing is known of.

@@ -17,7 +17,17 @@ from mlint.model.kinds import NDARRAY
 from mlint.model.libraries.numpy_ import UFUNCS
 from mlint.model.loops import dtypes
 from mlint.model.loops.counted import Axis, Nest
-from mlint.model.loops.described import Lifted, NotElementwise, Operand, Place, Scattered, Target, peeled, same_or_apart
+from mlint.model.loops.described import (
+    EITHER_ZERO,
+    Lifted,
+    NotElementwise,
+    Operand,
+    Place,
+    Scattered,
+    Target,
+    peeled,
+    same_or_apart,
+)
 from mlint.model.loops.memory import Memory
 from mlint.model.loops.scalars import CONSTANTS, REDUCTIONS, Scalars
 from mlint.model.refusals import REFUSED, UNSAFE, note
@@ -624,6 +634,8 @@ class Elementwise:
         result = dtypes.called(function or "", given)
         if result is None:
             lifted.doubts.append("the dtypes are not proven")
+        if function in ("fmax", "fmin") and result not in dtypes.INTEGERS:
+            lifted.doubts.append(EITHER_ZERO)
         return result
 
 

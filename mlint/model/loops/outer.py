@@ -12,7 +12,7 @@ from mlint.model.kinds import NDARRAY
 from mlint.model.loops import dtypes
 from mlint.model.loops.apart import plain
 from mlint.model.loops.counted import Nest
-from mlint.model.loops.described import Lifted, NotElementwise, Operand, Place, Target, peeled
+from mlint.model.loops.described import EITHER_ZERO, Lifted, NotElementwise, Operand, Place, Target, peeled
 
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
@@ -240,6 +240,8 @@ class Outers:
         for array in (target.array, *(vector.array for vector in vectors)):
             plain(self.elementwise, array)
         doubts = self.elementwise.stored(lifted, target, op)
+        if ufunc in ("fmax", "fmin") and lifted.dtype not in dtypes.INTEGERS:
+            doubts.append(EITHER_ZERO)
         turned = vectors[0].axis == 1
         if turned:
             vectors = vectors[::-1]

@@ -10,11 +10,15 @@ random numbers, a use of the counter), or not proven to line up, raises `NotElem
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 from mlint.model.kinds import JAX_ARRAY, TENSOR, TF_TENSOR
-from mlint.model.loops.described import NotElementwise
+from mlint.model.loops.described import EITHER_ZERO, NotElementwise
 from mlint.model.samples.batch import Batches
 from mlint.model.tree import walk
+
+if TYPE_CHECKING:
+    from mlint.model.file import FileModel
 
 TENSORS = (TENSOR, TF_TENSOR, JAX_ARRAY)
 
@@ -50,6 +54,9 @@ _OPERATORS: dict[type[ast.operator], bool] = {
     ast.Pow: False,
 }
 """Operators → whether they are as exact as `EXACT`."""
+_EXTREMES = frozenset(
+    "relu relu6 maximum minimum clamp clip clamp_min clamp_max clip_by_value hardtanh hard_tanh".split()
+)
 _KEYWORDS = frozenset("min max a_min a_max dtype device negative_slope approximate".split())
 _NUMBERS = frozenset({"int", "float", "bool"})
 _INERT = (ast.Name, ast.Constant, ast.Attribute, ast.Subscript, ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Slice)
@@ -161,6 +168,7 @@ class _Lifter:
             raise NotElementwise(f"`{ast.unparse(node)}` is given more than can be seen")
         dotted = self.model.names.dotted(node.func)
         operands = list(node.args)
+        root = ""
         if dotted is None:
             if not isinstance(node.func, ast.Attribute):
                 raise NotElementwise(f"nothing is known of what `{ast.unparse(node.func)}` does")
@@ -186,7 +194,17 @@ class _Lifter:
             return
         if name not in EXACT and name not in INEXACT:
             raise NotElementwise(f"`{ast.unparse(node.func)}` is no pointwise operation")
+        if name in _EXTREMES:
+            self.extreme(name, root, operands[1:] + [keyword.value for keyword in node.keywords])
         self.operation(name in EXACT, ast.unparse(node.func), operands)
+
+    def extreme(self, name: str, root: str, bounds: list[ast.expr]) -> None:
+        """Which of 0.0 and -0.0 the larger one is may depend on where in a vector register a number stands."""
+        if root.startswith("jax"):
+            return
+        numbers = all(isinstance(one, ast.Constant) or self.model.kinds.of(one).name in _NUMBERS for one in bounds)
+        if root.startswith("tensorflow") or name in ("maximum", "minimum") or not numbers:
+            self.found.doubts.append(EITHER_ZERO)
 
     def invariant(self, node: ast.expr) -> None:
         """What is the same in all rounds: a number, or a tensor that lines up with the dimensions of a sample."""
@@ -223,24 +241,28 @@ def _is_two(node: ast.expr) -> bool:
 
 def filled(batches: Batches, data: ast.expr) -> bool:
     """Whether a tensor was newly made with a written number of samples: it is not empty, and its memory is in order."""
-    model = batches.model
+    return bool(samples_written(batches.model, data))
+
+
+def samples_written(model: FileModel, data: ast.expr) -> int | None:
+    """How many samples a tensor was newly made with, where that is a number in the code."""
     value: ast.expr | None = data
     if isinstance(data, ast.Name):
         binding = model.lengths.binding(data)
         value = binding.value if binding is not None and binding.how == "assign" and not binding.path else None
     if not isinstance(value, ast.Call):
-        return False
+        return None
     dotted = model.names.dotted(value.func) or ""
     root, _, name = dotted.rpartition(".")
     if root not in _MAKING or name not in _MAKING[root]:
-        return False
+        return None
     sizes = value.args[1:] if root == "jax.random" else value.args
     if name == "randint" and root == "torch":
         sizes = [argument for argument in value.args if isinstance(argument, (ast.Tuple, ast.List))]
     first: ast.expr | None = sizes[0] if sizes else None
     if isinstance(first, (ast.Tuple, ast.List)):
         first = first.elts[0] if first.elts else None
-    return isinstance(first, ast.Constant) and type(first.value) is int and first.value > 0
+    return first.value if isinstance(first, ast.Constant) and type(first.value) is int else None
 
 
 _MAKING = {
