@@ -11,7 +11,8 @@ from mlint import summary
 from mlint.arguments import WORDS, UsageError, colored, nearest
 from mlint.console import Console
 from mlint.finding import Finding
-from mlint.linter import Job, Linter, Outcome, Task
+from mlint.linter import Job, Linter, Outcome, Task, is_notebook
+from mlint.report import position
 from mlint.report.summary import counted, diff_summary, fixable_counts
 from mlint.report.summary import summary as closing_line
 from mlint.runner import lint_files
@@ -21,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from mlint.notebook import NotebookSource
     from mlint.registry import Index
     from mlint.source import Source
 
@@ -40,6 +42,7 @@ class Check:
         self._console = console
         self._environment = dict(environment)
         self._sources: dict[str, Source | None] = {}
+        self._notebook: tuple[str, NotebookSource | None] | None = None
         self._failed = False
         self._nothing = False
         self._load()
@@ -97,14 +100,14 @@ class Check:
     def _debug_model(self, path: str) -> int:
         """Print what is known about one file."""
         from mlint.debug_model import described
-        from mlint.linter import engine_options
+        from mlint.linter import engine_options, read_source
         from mlint.model.file import FileModel
         from mlint.model.project import Project
         from mlint.model.versions import Versions
-        from mlint.source import Source, SourceError
+        from mlint.source import SourceError
 
         try:
-            source = Source.read(path)
+            source = read_source(path, self._settings)
             module = source.parse()
         except SourceError as error:
             raise UsageError(f"{path}: cannot be read as Python: {error}") from error
@@ -134,6 +137,7 @@ class Check:
     def _once(self) -> int:
         self._failed = False
         self._sources.clear()
+        self._notebook = None
         options, settings = self._options, self._settings
         files = self._files()
         self._nothing = not files
@@ -309,6 +313,7 @@ class Check:
         context = report.ReportContext(
             index=self._index,
             sources=self._source_of,
+            cell_sources=self._cell_of,
             rule_url=rule_url,
             explanation=self._explanation,
             root=settings.root or os.curdir,
@@ -372,7 +377,7 @@ class Check:
         self._console.note(f"wrote {counted(len(kept), 'finding')} to {name}; use it with --baseline {name}")
         for finding in findings:
             if finding.code == "ML000":
-                self._fail(f"{finding.path}:{finding.start.line}: {finding.message}; not put into the baseline")
+                self._fail(f"{position(finding).rpartition(':')[0]}: {finding.message}; not put into the baseline")
         return self._exit(0)
 
     def _show_diff(self, outcomes: Sequence[Outcome]) -> int:
@@ -390,7 +395,7 @@ class Check:
         for outcome in outcomes:
             for finding in outcome.findings:
                 if finding.code == "ML000":
-                    console.note(f"{finding.path}:{finding.start.line}:{finding.start.column}: {finding.message}")
+                    console.note(f"{position(finding)}: {finding.message}")
         if self._settings.show_fixes:
             console.note(summary.fixes(changed, "Would fix"))
         total = sum(len(outcome.applied) for outcome in changed)
@@ -430,12 +435,12 @@ class Check:
 
         added = files = 0
         for outcome in outcomes:
-            source = self._source_of(outcome.path) if outcome.findings else None
+            source, findings = self._module_of(outcome.path, outcome.findings) if outcome.findings else (None, [])
             if source is None:
                 continue
-            made = add_noqa(source, outcome.findings, self._options.add_noqa or None)
+            made = add_noqa(source, findings, self._options.add_noqa or None)
             for finding in made.skipped:
-                place = f"{finding.path}:{finding.start.line}"
+                place = f"{finding.path}:{_shown_line(source, finding)}"
                 if finding.code == "ML000":
                     self._fail(f"{place}: {finding.message}")
                 elif finding.code != "ML001":
@@ -473,8 +478,45 @@ class Check:
                 self._sources[path] = None
         return self._sources[path]
 
+    def _cell_of(self, path: str, number: int) -> Source | None:
+        """Return the source of one cell of a notebook that was linted."""
+        from mlint.source import Source
+
+        notebook = self._notebook_of(path)
+        try:
+            return None if notebook is None else Source(notebook.cell(number).prepared.raw, path)
+        except KeyError:  # the file has been changed meanwhile
+            return None
+
+    def _notebook_of(self, path: str) -> NotebookSource | None:
+        """Return a notebook that was linted as one module; None when it cannot be had any more."""
+        from mlint.notebook import read
+        from mlint.source import SourceError
+
+        if self._notebook is not None and self._notebook[0] == path:
+            return self._notebook[1]
+        file = self._source_of(path)
+        try:
+            notebook = None if file is None else read(file.encode(), path)
+        except SourceError:
+            notebook = None
+        self._notebook = (path, notebook)
+        return notebook
+
+    def _module_of(self, path: str, findings: list[Finding]) -> tuple[Source | None, list[Finding]]:
+        """Return the text that rules have seen, and the findings with places in it."""
+        if not is_notebook(path, self._resolver.for_path(path)):
+            return self._source_of(path), findings
+        notebook = self._notebook_of(path)
+        if notebook is None:
+            return None, []
+        try:
+            return notebook, [notebook.out_of_cells(finding) for finding in findings]
+        except KeyError:
+            return None, []
+
     def _line_of(self, finding: Finding) -> str:
-        source = self._source_of(finding.path)
+        source = self._source_of(finding.path) if finding.cell is None else self._cell_of(finding.path, finding.cell)
         try:
             return "" if source is None else source.line(finding.start.line)
         except IndexError:
@@ -494,6 +536,12 @@ class Check:
 
     def _exit(self, code: int) -> int:
         return 2 if self._failed else code
+
+
+def _shown_line(source: Source, finding: Finding) -> str:
+    """Return the line of a finding for people, with its cell."""
+    shown = getattr(source, "shown_at", None)
+    return str(finding.start.line) if shown is None else shown(finding.start).rpartition(":")[0]
 
 
 def _source(data: bytes, path: str) -> Source | None:

@@ -113,9 +113,10 @@ def _explain(words: list[str], console: Console) -> int:
     if words[0] == "--why":
         from mlint.why import why
 
-        path, line = _place(words[1])
+        path, cell, line = _place(words[1])
         settings = SettingsResolver().for_path(path)
-        console.result("".join(f"{text}\n" for text in why(path, line, settings, load_index(settings.local_rules))))
+        told = why(path, line, settings, load_index(settings.local_rules), cell)
+        console.result("".join(f"{text}\n" for text in told))
         return 0
 
     if words[0].upper().startswith("MS"):
@@ -131,14 +132,17 @@ def _explain(words: list[str], console: Console) -> int:
     return 0
 
 
-def _place(text: str) -> tuple[str, int]:
+def _place(text: str) -> tuple[str, int | None, int]:
     path, _, line = text.rpartition(":")
     if not path or not line.isdigit():
-        raise UsageError(f"{text}: name a file and a line of it, as in train.py:12")
-    return path, int(line)
+        raise UsageError(f"{text}: name a file and a line of it, as in train.py:12 or explore.ipynb:cell 3:12")
+    file, _, cell = path.rpartition(":")
+    if file and cell.startswith("cell ") and cell[5:].isdigit():
+        return file, int(cell[5:]), int(line)
+    return path, None, int(line)
 
 
 _EXPLAIN = """\
-usage: mlint explain RULE, or mlint explain --why FILE:LINE
+usage: mlint explain RULE, or mlint explain --why FILE:LINE, or mlint explain --why "NOTEBOOK:cell N:LINE"
 RULE, a code or a name: print the page of a rule; the beginning of codes, a library or ALL: list the rules.
 --why FILE:LINE: tell what the rules about loops and frames say of the code in a line, and why they do not say more."""

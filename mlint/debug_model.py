@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from mlint.finding import Location
 from mlint.model.tree import FUNCTIONS, LOOPS, LoopNode, walk
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def _line(node: ast.AST) -> int:
     return getattr(node, "lineno", 0)
 
 
+def _at(model: FileModel, line: int) -> str:
+    """A line as it is shown: in a notebook with its cell."""
+    shown = getattr(model.source, "shown_at", None)
+    return str(line) if shown is None else shown(Location(line, 1)).rpartition(":")[0]
+
+
 def _short(node: ast.AST, limit: int = 60) -> str:
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
@@ -92,7 +99,7 @@ def _imports(model: FileModel) -> Iterator[str]:
         if binding.imported is None:
             continue
         meant = binding.imported + (".*" if binding.how == "star" else "")
-        yield f"{line}: {name} = {meant} -> {_place(model, binding.imported)}"
+        yield f"{_at(model, line)}: {name} = {meant} -> {_place(model, binding.imported)}"
 
 
 def _place(model: FileModel, dotted: str) -> str:
@@ -128,13 +135,13 @@ def _names(model: FileModel) -> Iterator[str]:
         if binding.imported is not None:
             continue
         if binding.how in ("function", "class"):
-            yield f"{line}: {name}  {binding.how}"
+            yield f"{_at(model, line)}: {name}  {binding.how}"
         else:
-            yield f"{line}: {name}  {binding.how}  {model.kinds.binding(binding)}"
+            yield f"{_at(model, line)}: {name}  {binding.how}  {model.kinds.binding(binding)}"
     for scope, owner in _scopes(model):
         if isinstance(owner, ast.ClassDef):
             for node in _own_stores(model, owner):
-                yield f"{_line(node)}: {scope}.self.{node.attr}  attribute  {model.kinds.of(node)}"
+                yield f"{_at(model, _line(node))}: {scope}.self.{node.attr}  attribute  {model.kinds.of(node)}"
 
 
 def _own_stores(model: FileModel, owner: ast.ClassDef) -> list[ast.Attribute]:
@@ -157,7 +164,7 @@ def _loops(model: FileModel) -> Iterator[str]:
             over = f"while {_short(loop.test)}" if isinstance(loop, ast.While) else _UNSAID
         else:
             over = f"over {_short(iterated)} ({model.kinds.of(iterated)})"
-        yield f"{loop.lineno}: {over}  {_kind_of_loop(model, loop)}{_guarded(model, loop)}"
+        yield f"{_at(model, loop.lineno)}: {over}  {_kind_of_loop(model, loop)}{_guarded(model, loop)}"
 
 
 def _kind_of_loop(model: FileModel, loop: LoopNode) -> str:
@@ -191,7 +198,7 @@ def _functions(model: FileModel) -> Iterator[str]:
             words.append(f"returns {model.kinds.returned(node)}")
         if model.flow.compiled(node):
             words.append("compiled")
-        yield f"{node.lineno}: {scope}  {'; '.join(words)}"
+        yield f"{_at(model, node.lineno)}: {scope}  {'; '.join(words)}"
 
 
 def _chance(model: FileModel, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module) -> list[str]:

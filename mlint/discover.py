@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         def extension(self) -> Mapping[str, str]: ...
 
 
-PYTHON_ENDINGS = ("py", "pyi")
+ENDINGS = ("py", "pyi", "ipynb")
 
 
 class DiscoverError(Exception):
@@ -136,12 +136,10 @@ class _Walk:
         """The excludes and the file name endings of the settings."""
         known = self.globs.get(id(settings))
         if known is None:
-            endings = [*PYTHON_ENDINGS]
-            endings += [ending for ending, kind in settings.extension.items() if kind in ("python", "py", "pyi")]
-            if getattr(settings, "notebooks", False):
-                endings += ["ipynb", *(ending for ending, kind in settings.extension.items() if kind == "ipynb")]
-            turned = {ending for ending, kind in settings.extension.items() if kind == "ipynb"}
-            wanted = tuple("." + ending for ending in endings if ending == "ipynb" or ending not in turned)
+            given = settings.extension
+            endings = {ending for ending in ENDINGS if ending not in given}
+            endings |= {ending for ending, kind in given.items() if kind in ("python", "py", "pyi", "ipynb")}
+            wanted = tuple(f".{ending}" for ending in sorted(endings))
             # the settings are kept as well, so that their id stays theirs
             known = self.globs[id(settings)] = (settings, _excludes(settings), wanted)
         return known[1], known[2]

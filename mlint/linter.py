@@ -192,15 +192,13 @@ class Linter:
         from mlint.source import Source, SourceError
 
         task = self._task
-        if is_notebook(outcome.path, self._settings[group]):
-            outcome.problems.append(Problem(outcome.path, "notebooks are not read yet; it was not checked"))
-            return
         if task.digest:
             from mlint.cache import digest
 
             outcome.digest = digest(data)
+        notebook = is_notebook(outcome.path, self._settings[group])
         try:
-            source = Source.from_bytes(data, outcome.path)
+            source = _notebook(data, outcome.path) if notebook else Source.from_bytes(data, outcome.path)
         except SourceError as error:
             if "ML000" in self._codes(outcome.path, group):
                 outcome.findings = [unreadable(outcome.path, error)]
@@ -222,19 +220,22 @@ class Linter:
                 problems[(None, failure)] = Problem(outcome.path, failure)
             outcome.applied = [stripped(finding) for finding in fixed.applied]
             findings = list(fixed.remaining)
-            content = fixed.source.encode()
+            before, source = source, fixed.source
+            content = source.encode()
             if content != data:
                 outcome.fixed = content
                 if task.diff:
                     from mlint.report.diff import unified_diff
 
-                    text = unified_diff(source.text, fixed.source.text, source.path, color=task.color)
+                    text = unified_diff(_file_text(before), _file_text(source), source.path, color=task.color)
                     # In the file's own encoding, as `patch` needs it.
                     outcome.diff = text.encode(source.encoding, "backslashreplace")
         if task.edits:
             from mlint.fixer import materialise
 
             findings = [materialise(finding) if finding.fix is not None else finding for finding in findings]
+        if notebook:
+            findings = _in_cells(source, findings)
         outcome.findings = [stripped(finding) for finding in findings]
         outcome.problems.extend(problems.values())
 
@@ -255,7 +256,10 @@ class Linter:
         dependencies = getattr(report, "dependencies", ())
         if dependencies:
             outcome.dependencies = tuple(sorted({*outcome.dependencies, *dependencies}))
-        return unsuppressed(source, report.findings, codes, self._index(group).entries)
+        entries = self._index(group).entries
+        if is_notebook(source.path, self._settings[group]):
+            return _unsuppressed_in_cells(source, report.findings, codes, entries)
+        return unsuppressed(source, report.findings, codes, entries)
 
     def allows(self, finding: Finding, group: int = 0) -> bool:
         """Say whether the settings allow to apply the fix of ``finding``."""
@@ -299,10 +303,74 @@ class Linter:
         return codes
 
 
+def read_source(path: str, settings: Settings) -> Source:
+    """Read a file as rules see it: a notebook as one module.
+
+    Raises OSError, and SourceError for bytes that are no text or no notebook.
+    """
+    from mlint.source import Source
+
+    if not is_notebook(path, settings):
+        return Source.read(path)
+    with open(path, "rb") as file:
+        return _notebook(file.read(), path)
+
+
 def is_notebook(path: str, settings: Settings) -> bool:
     """Say whether a file is a Jupyter notebook, by its ending."""
     ending = os.path.splitext(path)[1][1:]
     return (settings.extension.get(ending) or ending) == "ipynb"
+
+
+def _notebook(data: bytes, path: str) -> Source:
+    from mlint.notebook import read
+
+    return read(data, path)
+
+
+def _unsuppressed_in_cells(
+    source: Source, findings: Iterable[Finding], codes: frozenset[str], entries: Sequence[RuleEntry]
+) -> list[Finding]:
+    """Return what :func:`unsuppressed` does, of what stands in cells, with the cells that do not parse and with fixes
+    that stay in their cells.
+    """
+    from mlint.notebook import NotebookSource
+    from mlint.notebook.fitting import fitting, unparsed
+
+    if not isinstance(source, NotebookSource):
+        return unsuppressed(source, findings, codes, entries)
+    found = [*findings, *(unparsed(source) if "ML000" in codes else ())]
+    found.sort(key=lambda finding: finding.sort_key)
+    kept = unsuppressed(source, found, codes, entries)
+    # Whether a fix stays in its cells is known when it is made, and no sooner may it be promised.
+    made = [_made(finding) for finding in kept]
+    return [fitted for finding in made if (fitted := fitting(finding, source)) is not None]
+
+
+def _made(finding: Finding) -> Finding:
+    """Return ``finding`` with the edits of its fix."""
+    if finding.fix is None or finding.fix.edits is not None:
+        return finding
+    from mlint.fixer import materialise
+
+    try:
+        return materialise(finding)
+    except Exception:  # told by name when the fix is to be applied; here it must not cost the finding
+        return finding
+
+
+def _in_cells(source: Source, findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings with places in cells instead of the module."""
+    from mlint.notebook import NotebookSource
+
+    assert isinstance(source, NotebookSource), "what is not placed in cells is never what a file becomes"
+    return [source.in_cells(finding) for finding in findings]
+
+
+def _file_text(source: Source) -> str:
+    """Return the text that stands in the file."""
+    text: str = getattr(source, "file_text", source.text)
+    return text
 
 
 def engine_options(settings: Settings, timing: bool = False) -> Any:
@@ -328,7 +396,9 @@ def unsuppressed(
     """
     found = list(findings)
     lower = source.text.encode("utf-8", "surrogatepass").lower()  # bytes: several times as fast as text
-    if (b"noqa" not in lower and b"mlint" not in lower) or any(finding.code == "ML000" for finding in found):
+    if b"noqa" not in lower and b"mlint" not in lower:
+        return found
+    if any(finding.code == "ML000" for finding in found) and not getattr(source, "errors", ()):
         return found  # comments of a text that does not parse are not to be trusted
     from mlint.suppress import Suppressions
 

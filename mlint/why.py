@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlint.arguments import UsageError
-from mlint.finding import Safety
+from mlint.finding import Location, Safety
 from mlint.model.refusals import NO_FIX, REFUSED, UNSAFE, Refusal, recorded
 
 if TYPE_CHECKING:
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from mlint.rule import Finding, Rule
     from mlint.rule.context import Context
     from mlint.settings import Settings
+    from mlint.source import Source
 
 _FAMILY = "ML1"
 """The rules that keep record of what they refuse."""
 
 
-def why(path: str, line: int, settings: Settings, index: Index) -> Iterator[str]:
+def why(path: str, line: int, settings: Settings, index: Index, cell: int | None = None) -> Iterator[str]:
     """What the rules about loops and frames say of the code in a line, and why they do not say more.
 
     Args:
@@ -28,6 +29,7 @@ def why(path: str, line: int, settings: Settings, index: Index) -> Iterator[str]
         line: a line of the code in question, counted from 1: the head of a loop, or a line in it.
         settings: the file's settings.
         index: all rules.
+        cell: the cell of a notebook in which the line is counted.
 
     Raises:
         UsageError: the file cannot be read, or there is no code in the line.
@@ -35,10 +37,13 @@ def why(path: str, line: int, settings: Settings, index: Index) -> Iterator[str]
     from mlint.registry import load_rule
 
     context = _context(path, settings)
-    statement = _statement(context.model.module, line)
+    source = context.source
+    wanted = line if cell is None else _line_in_module(source, cell, line)
+    statement = None if wanted is None else _statement(context.model.module, wanted)
     if statement is None:
-        raise UsageError(f"{path}: there is no code in line {line}")
-    yield f"{path}:{statement.lineno}: {context.short(statement, 80)}"
+        place = f"line {line}" if cell is None else f"line {line} of cell {cell}"
+        raise UsageError(f"{path}: there is no code in {place}")
+    yield f"{path}:{_cell(context, statement)}: {context.short(statement, 80)}"
     reported: list[str] = []
     refused: dict[str, list[str]] = {}
     for entry in index.entries:
@@ -50,7 +55,9 @@ def why(path: str, line: int, settings: Settings, index: Index) -> Iterator[str]
             with recorded() as reasons:
                 findings = list(rule.check(node, context))
             for finding in findings:
-                reported.append(f"  {entry.code} {entry.name}, line {finding.start.line}: {finding.message}")
+                named = getattr(source, "named_line", "line {}".format)
+                place = named(finding.start.line)
+                reported.append(f"  {entry.code} {entry.name}, {place}: {finding.message}")
                 reported.append(f"    {_fix(finding, reasons)}")
             if not findings:
                 for reason in reasons:
@@ -65,14 +72,14 @@ def why(path: str, line: int, settings: Settings, index: Index) -> Iterator[str]
 
 
 def _context(path: str, settings: Settings) -> Context:
-    from mlint.linter import engine_options
+    from mlint.linter import engine_options, read_source
     from mlint.model.file import FileModel
     from mlint.model.project import Project
     from mlint.rule.context import Context, Options
-    from mlint.source import Source, SourceError
+    from mlint.source import SourceError
 
     try:
-        source = Source.read(path)
+        source = read_source(path, settings)
         module = source.parse()
     except SourceError as error:
         raise UsageError(f"{path}: cannot be read as Python: {error}") from error
@@ -83,6 +90,24 @@ def _context(path: str, settings: Settings) -> Context:
     model = FileModel(source, module, project)
     project.begin(model)
     return Context(model, Options(choices.target_versions, choices.root, choices.seed, choices.line_length))
+
+
+def _cell(context: Context, statement: ast.stmt) -> str:
+    shown = getattr(context.source, "shown_at", None)
+    return str(statement.lineno) if shown is None else shown(Location(statement.lineno, 1)).rpartition(":")[0]
+
+
+def _line_in_module(source: Source, cell: int, line: int) -> int | None:
+    from mlint.notebook import NotebookSource
+
+    if not isinstance(source, NotebookSource):
+        raise UsageError(f"{source.path}: only notebooks have cells; name a file and a line of it, as in train.py:12")
+    try:
+        number = source.in_module(cell, Location(line, 1)).line
+    except KeyError:
+        return None
+    found = source.in_cell(Location(number, 1))
+    return number if found is not None and found[0] == cell else None
 
 
 def _statement(module: ast.Module, line: int) -> ast.stmt | None:

@@ -64,15 +64,15 @@ def found(*paths: str, settings: Fake | None = None) -> list[str]:
 
 def kept_by_git() -> list[str]:
     listed = git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    return sorted(path for path in listed if path.endswith((".py", ".pyi")))
+    return sorted(path for path in listed if path.endswith((".py", ".pyi", ".ipynb")))
 
 
 # paths
 
 
 def test_python_files_sorted_and_relative(here: Path) -> None:
-    touch("b.py", "a.pyi", "z/a.py", "c.txt", "a-b/x.py", "a/x.py", "nb.ipynb")
-    assert found() == ["a-b/x.py", "a.pyi", "a/x.py", "b.py", "z/a.py"]
+    touch("b.py", "a.pyi", "z/a.py", "c.txt", "a-b/x.py", "a/x.py", "nb.ipynb", "ipynb")
+    assert found() == ["a-b/x.py", "a.pyi", "a/x.py", "b.py", "nb.ipynb", "z/a.py"]
 
 
 def test_paths_look_like_what_was_given(here: Path) -> None:
@@ -105,9 +105,9 @@ def test_explicit_files_of_any_name(here: Path) -> None:
 def test_extension(here: Path) -> None:
     touch("a.ipy", "b.py", "c.nb", "d.stub", "aipy")
     assert found(settings=Fake(root=str(here), extension={"ipy": "python", "nb": "ipynb", "stub": "pyi"})) == [
-        "a.ipy", "b.py", "d.stub",
+        "a.ipy", "b.py", "c.nb", "d.stub",
     ]  # fmt: skip
-    assert found(settings=Fake(root=str(here), extension={"py": "ipynb"})) == []
+    assert found(settings=Fake(root=str(here), extension={"py": "other"})) == []
 
 
 def test_settings_are_asked_for_each_folder(here: Path) -> None:

@@ -12,6 +12,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BAD = "import torch\n\nx = torch.randn(3)\ny = torch.log(torch.softmax(x, dim=-1))\n"
+NOTEBOOK = (
+    '{"cells": [{"cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [], "source": ['
+    '"%ls\\n", "import torch\\n", "x = torch.randn(3)\\n", "y = torch.log(torch.softmax(x, dim=-1))"]}],'
+    ' "metadata": {}, "nbformat": 4, "nbformat_minor": 4}\n'
+)
 GOOD = "import torch\n\nx = torch.randn(3)\ny = torch.log_softmax(x, dim=-1)\n"
 
 
@@ -50,7 +55,7 @@ def test_the_hooks_are_as_documented() -> None:
     assert (smoke["pass_filenames"], smoke["require_serial"], smoke["verbose"]) == (False, True, True)
     for hook in hooks.values():
         assert hook["language"] == "python"
-        assert hook["types_or"] == ["python", "pyi"]
+        assert hook["types_or"] == ["python", "pyi", "jupyter"]
         assert hook["require_serial"] is True
         assert "--force-exclude" in hook["entry"]
     assert "--fix" not in hooks["mlint"]["entry"].split()
@@ -86,11 +91,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A user's repository with two files, one of which has a finding, and one that is excluded."""
+    """A user's repository: a module and a notebook with a finding each, one without, and one that is excluded."""
     folder = tmp_path / "user"
     (folder / "made").mkdir(parents=True)
     (folder / "bad.py").write_text(BAD)
     (folder / "made" / "bad.py").write_text(BAD)
+    (folder / "explore.ipynb").write_text(NOTEBOOK)
     (folder / "good.py").write_text(GOOD)
     (folder / "notes.txt").write_text("torch.log(torch.softmax(x))\n")
     (folder / "pyproject.toml").write_text('[tool.mlint]\nextend-exclude = ["made"]\n')
@@ -106,6 +112,7 @@ def test_the_hook_finds(checkout: Path, home: Path, repository: Path) -> None:
     done = pre_commit("try-repo", str(checkout), "mlint", "--all-files", "--verbose", cwd=repository, home=home)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "bad.py:4:5: ML501" in done.stdout
+    assert "explore.ipynb:cell 1:4:5: ML501" in done.stdout
     assert "made" not in done.stdout
     assert "files were modified" not in done.stdout
     assert (repository / "bad.py").read_text() == BAD
@@ -120,6 +127,8 @@ def test_the_fixing_hook_fixes_and_fails_once(checkout: Path, home: Path, reposi
     assert "files were modified by this hook" in done.stdout
     assert (repository / "bad.py").read_text() == GOOD
     assert (repository / "made" / "bad.py").read_text() == BAD
+    fixed = NOTEBOOK.replace("torch.log(torch.softmax(x, dim=-1))", "torch.log_softmax(x, dim=-1)")
+    assert (repository / "explore.ipynb").read_text() == fixed
     done = pre_commit(*arguments, cwd=repository, home=home)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -17,7 +17,7 @@ from mlint.finding import Edit
 from mlint.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import libcst as cst
 
@@ -28,7 +28,8 @@ def add(source: Source, tree: ast.Module, text: str) -> Edit | None:
     """Add an import to the imports at the top of a module.
 
     It goes below the docstring and the ``__future__`` imports, into the first run of imports, among its kind and in
-    alphabetical order; never into a ``try`` or an ``if``.
+    alphabetical order; never into a ``try`` or an ``if``. In a notebook it goes into the first cell that imports
+    something, below what that cell does before, which may be what installs it.
 
     Args:
         source: the source.
@@ -50,6 +51,9 @@ def add(source: Source, tree: ast.Module, text: str) -> Edit | None:
     if any(_provides(item, new) for item in body):
         return None
     text = text.strip()
+    if getattr(source, "is_notebook", False):
+        edit, number = _in_first_cell(source, body, new, text)
+        return _verified(source, tree, edit, new, number)
     head = 0
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         head = 1 if isinstance(body[0].value.value, str) else 0
@@ -68,7 +72,11 @@ def add(source: Source, tree: ast.Module, text: str) -> Edit | None:
         number += first
     else:
         edit, number = _on_top(source, body, head, text)
-    changed = trees.with_list(tree, "body", [*body[:number], new, *body[number:]])
+    return _verified(source, tree, edit, new, number)
+
+
+def _verified(source: Source, tree: ast.Module, edit: Edit, new: Import, number: int) -> Edit:
+    changed = trees.with_list(tree, "body", [*tree.body[:number], new, *tree.body[number:]])
     assert isinstance(changed, ast.Module)
     trees.verify(source, source.apply([edit]), {}, changed)
     return edit
@@ -216,6 +224,29 @@ def _among(source: Source, block: list[Import], new: Import, text: str) -> tuple
     if not layout.starts_line(source, start):
         raise Refused("the imports share their line with other code")
     return Edit(start, start, f"{text}{source.newline}{separate}"), number
+
+
+def _in_first_cell(source: Source, body: Sequence[ast.stmt], new: Import, text: str) -> tuple[Edit, int]:
+    """The edit that puts an import into the first cell of a notebook that imports something at its top level."""
+    first = 0
+    while first < len(body) and (not isinstance(body[first], (ast.Import, ast.ImportFrom)) or _is_future(body[first])):
+        first += 1
+    if first == len(body):
+        raise Refused("no cell imports anything")
+    last = first
+    cell = _part(source, source.span(body[first])[0])
+    while last + 1 < len(body) and isinstance(body[last + 1], (ast.Import, ast.ImportFrom)):
+        if _part(source, source.span(body[last + 1])[0]) != cell:
+            break
+        last += 1
+    block = [item for item in body[first : last + 1] if isinstance(item, (ast.Import, ast.ImportFrom))]
+    edit, number = _among(source, block, new, text)
+    return edit, number + first
+
+
+def _part(source: Source, offset: int) -> int:
+    part: Callable[[int], int] = getattr(source, "part")  # noqa: B009
+    return part(offset)
 
 
 def _on_top(source: Source, body: Sequence[ast.stmt], head: int, text: str) -> tuple[Edit, int]:

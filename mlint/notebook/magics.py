@@ -73,15 +73,17 @@ _STEP = re.compile(
     r"|(?P<close>[)\]}])"
     r"|(?P<joined>\\(?:\r\n|\r|\n))"
     r"|(?P<end>\r\n|\r|\n)"
+    r"|(?P<help>(?<=[\w*\]])[ \t]*\?{1,2}[ \t]*;?[ \t]*(?:\#[^\r\n]*)?(?=[\r\n]|\Z))"
     r"|(?P<escape>(?<![=!<>:+\-*/%&|^@~])=[ \t]*(?=%[ \t]*[A-Za-z_%]|![^=]))"
-    r"|[^\#\"'(\[{)\]}\\\r\n=]+|[\s\S]"
+    r"|[^\#\"'(\[{)\]}\\\r\n=?]+|[\s\S]"
 )
 _LONG_ENDS = {
     '"""': re.compile(r'(?:[^"\\]|\\[\s\S]|"(?!""))*"""'),
     "'''": re.compile(r"(?:[^'\\]|\\[\s\S]|'(?!''))*'''"),
 }
 _ESCAPED = re.compile(r"[ \t\f]*(?:%%?[ \t]*[A-Za-z_]|!|\?|,[ \t]*\w|;[ \t]*\w|/[ \t]*[A-Za-z_])")
-_HELP = re.compile(r"[ \t]*(?:%{0,2}[\w*][\w.*\[\]]*)[ \t]*\?{1,2}[ \t]*;?[ \t]*(?:#[^\r\n]*)?\Z")
+_LINE_END = re.compile(r"(?:\r\n|\r|\n)?")
+_PHYSICAL = re.compile(r"[^\r\n]*")
 _LINE = re.compile(r"(?:[^\\\r\n]|\\(?!\r|\n|\Z)|\\\Z|\\(?:\r\n|\r|\n))*")
 _MAGIC = re.compile(r"[ \t\f]*(%{1,2}|!{1,2}|\?{1,2}|[,;/])[ \t]*([A-Za-z_][\w.]*)?")
 _CELL_MAGIC = re.compile(r"(?:[ \t\f]*(?:\r\n|\r|\n))*%%[ \t]*([A-Za-z_][\w.]*)([^\r\n]*)")
@@ -113,9 +115,8 @@ def masked(text: str) -> Masked:
         begin = match.end() - len(match[0].lstrip())
         pieces += [text[start:begin], _cell_magic_line(name, rest, match.end() - begin)]
         spans.append((begin, match.end()))
-        end = re.compile(r"\r\n|\r|\n").match(text, match.end())
-        pieces.append("" if end is None else end[0])
-        start = match.end() if end is None else end.end()
+        start = _end(_LINE_END, text, match.end())
+        pieces.append(text[match.end() : start])
     if start == 0 and _PROMPT.match(text):
         # A session that was copied; IPython takes the prompts away.
         return Masked(_blank(text), ((0, len(text)),), True, True)
@@ -135,7 +136,8 @@ def without_automagic(text: str) -> Masked:
     pieces: list[str] = []
     spans = list(marked.spans)
     position = 0
-    for begin, end in _logical_starts(marked.text):
+    for begin, _, _ in _logical_lines(marked.text, 0):
+        end = _end(_PHYSICAL, text, begin)
         line = text[begin:end]
         words = line.split()
         if not words or words[0] not in _AUTOMAGIC or len(words) < 2 or _is_python(line):
@@ -167,31 +169,17 @@ def _is_python(line: str) -> bool:
     return True
 
 
-def _logical_starts(text: str, start: int = 0) -> Iterator[tuple[int, int]]:
-    """The first physical line of each logical one: where it starts, and where it ends without its line end."""
-    for begin, _ in _logical_lines(text, start):
-        found = re.compile(r"[^\r\n]*").match(text, begin)
-        assert found is not None
-        yield begin, found.end()
-
-
-def _logical_lines(text: str, start: int) -> Iterator[tuple[int, int | None]]:
-    """Where each logical line starts, and where the sign of `x = !ls` or `x = %magic` stands in it, if one does.
-
-    What such a line holds behind the sign is no Python and is passed over, as are lines that start with a sign.
+def _logical_lines(text: str, start: int) -> Iterator[tuple[int, str, int]]:
+    """Where each logical line starts, what it is, and from where on it is no Python: a whole ``line``, the ``value`` of
+    `x = !ls` or `x = %magic`, a request for ``help``; the empty word for Python.
     """
     position, depth = start, 0
-    begin: int | None = start
+    begin: int | None = start  # None behind what is no Python
     while position < len(text):
-        if begin == position:
-            if _ESCAPED.match(text, position) or _is_help(text, position):
-                yield position, None
-                line = _LINE.match(text, position)
-                assert line is not None
-                position = line.end()
-                begin = None
-                continue
-            begin = position
+        if begin == position and _ESCAPED.match(text, position):
+            yield position, "line", position
+            position, begin = _end(_LINE, text, position), None
+            continue
         step = _STEP.match(text, position)
         assert step is not None
         kind = step.lastgroup
@@ -204,53 +192,47 @@ def _logical_lines(text: str, start: int) -> Iterator[tuple[int, int | None]]:
         elif kind == "close":
             depth = max(depth - 1, 0)
         elif kind == "escape" and depth == 0 and begin is not None:
-            yield begin, end
-            line = _LINE.match(text, end)
-            assert line is not None
-            position, begin = line.end(), None
-            continue
+            yield begin, "value", end
+            end, begin = _end(_LINE, text, end), None
+        elif kind == "help" and depth == 0 and begin is not None:
+            yield begin, "help", begin
+            begin = None
         elif kind == "end" and depth == 0:
             if begin is not None:
-                yield begin, None
-            position = begin = end
-            continue
+                yield begin, "", end
+            begin = end
         position = end
     if begin is not None and begin < len(text):
-        yield begin, None
+        yield begin, "", len(text)
 
 
-def _is_help(text: str, position: int) -> bool:
-    line = re.compile(r"[^\r\n]*").match(text, position)
-    assert line is not None
-    return "?" in line[0] and _HELP.match(line[0]) is not None
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    assert match is not None
+    return match.end()
 
 
 def _lines(text: str, start: int) -> Iterator[tuple[int, int, str]]:
     """What is to be replaced: where it starts and ends, and by what."""
-    for begin, sign in _logical_lines(text, start):
-        if sign is not None:
-            line = _LINE.match(text, sign)
-            assert line is not None
-            yield sign, line.end(), _value(line[0])
+    for begin, kind, at in _logical_lines(text, start):
+        if kind == "":
             continue
-        line = _LINE.match(text, begin)
-        assert line is not None
-        if _is_help(text, begin):
-            indent = line[0][: len(line[0]) - len(line[0].lstrip(" \t\f"))]
-            only = re.compile(r"[^\r\n]*").match(text, begin)
-            assert only is not None
-            yield begin, only.end(), _padded(indent + "0", only[0])
-        elif _ESCAPED.match(text, begin):
-            match = _MAGIC.match(line[0])
-            assert match is not None
-            indent = line[0][: match.start(1)]
-            name = match[2] or ""
-            if match[1] == "%" and name in _ONE_STATEMENT:
-                shown = _timed(line[0], match.end(), indent)
-                if shown is not None:
-                    yield begin, begin + len(shown), shown
-                    continue
-            yield begin, line.end(), _padded(_statement(match[1], name, line[0], indent), line[0])
+        end = _end(_LINE, text, at)
+        line = text[at:end]
+        if kind == "value":
+            yield at, end, _value(line)
+            continue
+        indent = line[: len(line) - len(line.lstrip(" \t\f"))]
+        match = _MAGIC.match(line) if kind == "line" else None
+        if match is None:
+            yield begin, end, _padded(f"{indent}0", line)
+            continue
+        name = match[2] or ""
+        shown = _timed(line, match.end(), indent) if match[1] == "%" and name in _ONE_STATEMENT else None
+        if shown is not None:
+            yield begin, begin + len(shown), shown
+        else:
+            yield begin, end, _padded(_statement(match[1], name, line, indent), line)
 
 
 def _timed(line: str, start: int, indent: str) -> str | None:

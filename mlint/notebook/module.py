@@ -120,12 +120,14 @@ class NotebookSource(Source):
             line += cell.header.count("\n")
             if not cell.shown:
                 continue
-            parts += [cell.text, _BETWEEN]
+            # A line end of its own after a carriage return, of which the two would make one.
+            between = f" {_BETWEEN}" if cell.text.endswith("\r") else _BETWEEN
+            parts += [cell.text, between]
             self.placed.append(Placed(number, position, position + len(cell.text), line, cell))
             if cell.error is not None:
                 at = cell.error.location or Location(1, 1)
                 self._errors.append(SourceError(cell.error.message, Location(line + at.line - 1, at.column)))
-            position += len(cell.text) + len(_BETWEEN)
+            position += len(cell.text) + len(between)
             line += len(Source(cell.text, path).line_starts) - 1 + len(_BETWEEN)
         super().__init__("".join(parts), path, bom=document is not None and document.bom)
         self.document = document
@@ -197,12 +199,22 @@ class NotebookSource(Source):
             return True
         return any(start <= offset - place.start < end for start, end in place.prepared.hidden)
 
+    def part(self, offset: int) -> int:
+        """The number of the cell in which a character stands; 0 between cells."""
+        place = self.cell_at(offset)
+        return 0 if place is None else place.number
+
     def shown_at(self, location: Location) -> str:
         """A place for people: ``cell 3:2:6``."""
         found = self.in_cell(location)
         if found is None:
             return f"{location.line}:{location.column}"
         return f"cell {found[0]}:{found[1].line}:{found[1].column}"
+
+    def named_line(self, line: int) -> str:
+        """A line for people: ``line 2 of cell 3``."""
+        found = self.in_cell(Location(line, 1))
+        return f"line {line}" if found is None else f"line {found[1].line} of cell {found[0]}"
 
     # --- edits -------------------------------------------------------------------------------------------------------
 
@@ -243,7 +255,7 @@ class NotebookSource(Source):
         place = self.placed[index]
         if start > place.end:
             # A line that is put below the last one of the cell.
-            if start == end == place.end + 1 and content.endswith("\n"):
+            if start == end == place.end + 1 and self.text[place.end] == "\n" and content.endswith("\n"):
                 return Edit(place.end, place.end, f"\n{content[:-1]}")
             return None
         if end <= place.end:
@@ -255,7 +267,7 @@ class NotebookSource(Source):
             content = content[:-1]
         elif not content and start > place.start and self.text[start - 1] == "\n":
             start -= 1
-            if start > place.start and self.text[start - 1] == "\r":
+            if start > place.start and self.text[start - 1] == "\r":  # and the other half of the line end
                 start -= 1
         return Edit(start, place.end, content)
 

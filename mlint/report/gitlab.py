@@ -19,7 +19,7 @@ def render(findings: list[Finding], context: ReportContext) -> Iterator[str]:
     root = os.environ.get("CI_PROJECT_DIR") or context.root
     issues = [
         {
-            "description": readable(f"{finding.code}: {finding.text}"),
+            "description": readable(f"{finding.code}: {_cell(finding)}{finding.text}"),
             "check_name": finding.code,
             "fingerprint": name,
             "severity": _SEVERITY.get(finding.severity, "major"),
@@ -34,3 +34,8 @@ def render(findings: list[Finding], context: ReportContext) -> Iterator[str]:
         for finding, name in zip(findings, fingerprints(findings, context, root))
     ]
     yield json.dumps(issues, indent=2) + "\n"
+
+
+def _cell(finding: Finding) -> str:
+    """Return where in a notebook the positions count from, for which GitLab has no field."""
+    return "" if finding.cell is None else f"cell {finding.cell}, line {finding.start.line}: "

@@ -34,7 +34,7 @@ def objects(findings: list[Finding], context: ReportContext) -> Iterator[dict[st
     for finding in findings:
         if place != (finding.path, finding.cell):
             place, source = (finding.path, finding.cell), context.source_of(finding)
-            rows = _noqa_rows(source)
+            rows = _noqa_rows(source if finding.cell is None else _as_python(source))
         finding = built(finding)
         row: dict[str, object] = {
             "filename": readable(context.absolute(finding.path)),
@@ -79,6 +79,15 @@ def _fix(finding: Finding, source: Source | None) -> dict[str, object] | None:
 
 def _location(location: Location) -> dict[str, int]:
     return {"row": location.line, "column": location.column}
+
+
+def _as_python(source: Source | None) -> Source | None:
+    """Return the source of a notebook's cell as Python's tokenizer can read it."""
+    if source is None:
+        return None
+    from mlint.notebook.magics import masked
+
+    return type(source)(masked(source.text).text, source.path)
 
 
 def _noqa_rows(source: Source | None) -> dict[int, int]:

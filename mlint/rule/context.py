@@ -255,6 +255,14 @@ class Context:
 
     # What to say about it
 
+    def lines(self, *nodes: ast.AST) -> str:
+        """Where nodes of this file stand, for people: ``line 3, 12``; in a notebook ``line 2 of cell 5``."""
+        numbers = sorted({getattr(node, "lineno", 1) for node in nodes})
+        named = getattr(self.source, "named_line", None)
+        if named is not None:
+            return ", ".join(map(named, numbers))
+        return f"line {', '.join(map(str, numbers))}"
+
     def finding(
         self,
         node: ast.AST,

@@ -47,7 +47,7 @@ class CudnnBenchmarkWithDeterministic(Rule):
         fix = ctx.fix(lambda: ctx.edits.replace(value, "False"), Safety.UNSAFE, "Set `benchmark` to False")
         yield ctx.finding(
             statement,
-            f"`{ctx.short(node)}` lets cuDNN choose by speed, and line {asking.lineno} asks for determinism",
+            f"`{ctx.short(node)}` lets cuDNN choose by speed, and {ctx.lines(asking)} asks for determinism",
             "set it to False",
             fix,
         )

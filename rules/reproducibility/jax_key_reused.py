@@ -78,9 +78,8 @@ class JaxKeyReused(Rule):
             )
             return
         what = ctx.short(reuse.earlier.func)
-        message = (
-            f"`{reuse.name}` was used up by `{what}` in line {reuse.earlier.lineno}: the draws are not independent"
-        )
+        place = ctx.lines(reuse.earlier)
+        message = f"`{reuse.name}` was used up by `{what}` in {place}: the draws are not independent"
         yield ctx.finding(node, message, "split the key and use each part once", self._fix(reuse.earlier, node, ctx))
 
     def _fix(self, earlier: ast.Call, node: ast.Call, ctx: Context) -> Fix | None:

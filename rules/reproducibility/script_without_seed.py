@@ -84,7 +84,8 @@ class ScriptWithoutSeed(Rule):
             return
         first = min((call for _, call in draws), key=lambda call: (call.lineno, call.col_offset))
         listed = ", ".join(_listed(generator, call, ctx) for generator, call in draws)
-        message = f"this script trains a model and never seeds {listed}"
+        what = "notebook" if ctx.model.role.name == "notebook" else "script"
+        message = f"this {what} trains a model and never seeds {listed}"
         yield ctx.finding(first, message, "seed once, before anything is drawn", _fix([g for g, _ in draws], ctx))
 
     examples = (
@@ -261,7 +262,7 @@ class ScriptWithoutSeed(Rule):
 
 def _listed(generator: str, call: ast.Call, ctx: Context) -> str:
     """A generator with the place of its first draw: in this file, and where that is another one, in that."""
-    place = f"first drawn from in line {call.lineno}: `{ctx.short(call, 30)}`"
+    place = f"first drawn from in {ctx.lines(call)}: `{ctx.short(call, 30)}`"
     model, inner = ctx.randomness.origin(generator, call)
     if model is not ctx.model:
         place += f", which draws in {PurePath(model.source.path).name}:{inner.lineno}"

@@ -68,11 +68,11 @@ class SharedRandomStateInstance(Rule):
         given = [(use, call) for use in reads for call in _given(use, ctx)]
         held = ctx.text(parent.targets[0])
         if len({id(call) for _, call in given}) > 1:
-            lines = ", ".join(str(line) for line in sorted({call.lineno for _, call in given}))
+            lines = ctx.lines(*(call for _, call in given))
             fix = _fix(node, parent, [use for use, _ in given], reads, ctx)
             yield ctx.finding(
                 node,
-                f"`{held}` is shared by {len(given)} estimators (line {lines}): what each draws depends on the fits "
+                f"`{held}` is shared by {len(given)} estimators ({lines}): what each draws depends on the fits "
                 "before it",
                 "give each the number instead of the object",
                 fix,

@@ -10,24 +10,6 @@ import pytest
 
 from tests.cli.command_line import BROKEN, CLEAN, FIXED, SAFE, Run, write
 
-NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n'
-
-
-def test_a_notebook_that_is_named_is_told_and_left_alone(project: Path, mlint: Run) -> None:
-    notebook = write(project / "a.ipynb", NOTEBOOK)
-    write(project / "bad.py", SAFE)
-    done = mlint("a.ipynb", "bad.py", "--fix", "--exit-zero")
-    assert done.code == 2
-    assert done.err == "mlint: a.ipynb: notebooks are not read yet; it was not checked\n"
-    assert "ML000" not in done.out
-    assert (project / "bad.py").read_text() == FIXED
-    assert notebook.read_text() == NOTEBOOK
-    assert "passed" not in mlint("a.ipynb").out
-    assert mlint(".").code == 0
-    assert mlint("--extension", "ipy:ipynb", "--stdin-filename", "x.ipy", "-", stdin=b"x = 1\n").code == 2
-    done = mlint("--fix", "--stdin-filename", "a.ipynb", "-", stdin=NOTEBOOK.encode())
-    assert (done.code, done.out) == (2, NOTEBOOK)
-
 
 def test_nothing_is_said_to_have_passed_when_something_failed(project: Path, mlint: Run) -> None:
     assert mlint("nothing.py").out == ""
