@@ -15,6 +15,9 @@ import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
+UNKNOWN = "_()\n"
+"""A line that stands for what may have bound or changed anything."""
+
 
 class Masked(NamedTuple):
     """The text of a cell as Python can read it.
@@ -23,13 +26,13 @@ class Masked(NamedTuple):
         text: as long as the cell, its lines ending where the cell's do.
         spans: what was replaced: starts and ends in the cell, in order and disjoint.
         opaque: whether none of the cell is Python for this kernel: another language, a file to be written.
-        unknown: whether the cell, or a part of it that is hidden as a whole, may have bound names.
+        stands_for: the line that stands for an opaque cell: what is known of the variables that it reads and binds.
     """
 
     text: str
     spans: tuple[tuple[int, int], ...] = ()
     opaque: bool = False
-    unknown: bool = False
+    stands_for: str = ""
 
 
 PYTHON_BODIES = frozenset(
@@ -101,7 +104,6 @@ def masked(text: str) -> Masked:
     spans: list[tuple[int, int]] = []
     pieces: list[str] = []
     start = 0
-    unknown = False
     # `%%time` may stand above `%%capture`: each runs the rest of the cell.
     while True:
         match = _CELL_MAGIC.match(text, start)
@@ -109,9 +111,7 @@ def masked(text: str) -> Masked:
             break
         name, rest = match[1], match[2]
         if name not in PYTHON_BODIES or rest.lstrip().startswith("?"):
-            hidden = _blank(text)
-            may_bind = name not in _BIND_NOTHING or "--out" in rest or "--err" in rest or "--proc" in rest
-            return Masked(hidden, ((0, len(text)),), True, may_bind)
+            return Masked(_blank(text), ((0, len(text)),), True, _other(name, rest, text))
         begin = match.end() - len(match[0].lstrip())
         pieces += [text[start:begin], _cell_magic_line(name, rest, match.end() - begin)]
         spans.append((begin, match.end()))
@@ -119,13 +119,13 @@ def masked(text: str) -> Masked:
         pieces.append(text[match.end() : start])
     if start == 0 and _PROMPT.match(text):
         # A session that was copied; IPython takes the prompts away.
-        return Masked(_blank(text), ((0, len(text)),), True, True)
+        return Masked(_blank(text), ((0, len(text)),), True, UNKNOWN)
     for begin, end_, content in _lines(text, start):
         pieces += [text[start:begin], content]
         spans.append((begin, end_))
         start = end_
     pieces.append(text[start:])
-    return Masked("".join(pieces), tuple(spans), False, unknown)
+    return Masked("".join(pieces), tuple(spans))
 
 
 def without_automagic(text: str) -> Masked:
@@ -147,7 +147,7 @@ def without_automagic(text: str) -> Masked:
         spans.append((begin, end))
         position = end
     pieces.append(marked.text[position:])
-    return Masked("".join(pieces), tuple(sorted(spans)), False, marked.unknown)
+    return Masked("".join(pieces), tuple(sorted(spans)))
 
 
 def blank(text: str) -> str:
@@ -245,6 +245,16 @@ def _timed(line: str, start: int, indent: str) -> str | None:
         return None
     shown = _padded(f"{indent}0;", line[: options.end()])
     return shown if _is_python(f"0; {statement}") else None
+
+
+def _other(name: str, rest: str, text: str) -> str:
+    """The line that stands for a cell of another language."""
+    reads = _shell_names(text)
+    if name in _BIND_NOTHING and re.search(r"--(?:out|err|proc)\b", rest) is None:
+        return f"{', '.join(reads)}\n" if reads else ""
+    named = _names(rest)
+    bound = "".join(f"{word} = " for word in named)
+    return f"{bound}_({', '.join(dict.fromkeys([*named, *reads]))})\n"
 
 
 def _cell_magic_line(name: str, rest: str, length: int) -> str:

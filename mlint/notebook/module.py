@@ -14,11 +14,10 @@ from typing import NamedTuple
 from mlint.finding import Edit, Finding, Location
 from mlint.notebook.cell import Cell
 from mlint.notebook.document import Document
-from mlint.notebook.magics import Masked, blank, masked, without_automagic
+from mlint.notebook.magics import UNKNOWN, Masked, blank, masked, without_automagic
 from mlint.source import Source, SourceError
 
 _BETWEEN = "\n\n"
-_UNKNOWN = "_()\n"
 _INDENTED = "if 1:\n"
 """What stands above a cell that is indented as a whole, which IPython allows."""
 
@@ -75,18 +74,17 @@ def module_of(
 def prepared(text: str) -> Prepared:
     """Make a cell readable, or blank where it cannot be."""
     reading = masked(text)
-    header = _UNKNOWN if reading.unknown else ""
     if reading.opaque:
-        return Prepared(text, reading.text, header, reading.spans, False)
+        return Prepared(text, reading.text, reading.stands_for, reading.spans, False)
     error = _error(reading.text)
     if error is None:
-        return Prepared(text, reading.text, header, reading.spans, True)
+        return Prepared(text, reading.text, "", reading.spans, True)
     other: Masked = without_automagic(text)
     if other.text != reading.text and _error(other.text) is None:
-        return Prepared(text, other.text, header, other.spans, True)
+        return Prepared(text, other.text, "", other.spans, True)
     if other.text[:1] in (" ", "\t") and _error(_INDENTED + other.text) is None:
-        return Prepared(text, other.text, header + _INDENTED, other.spans, True)
-    return Prepared(text, blank(text), _UNKNOWN, ((0, len(text)),), True, error)
+        return Prepared(text, other.text, _INDENTED, other.spans, True)
+    return Prepared(text, blank(text), UNKNOWN, ((0, len(text)),), True, error)
 
 
 def _error(text: str) -> SourceError | None:
