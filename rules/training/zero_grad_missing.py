@@ -48,8 +48,8 @@ class ZeroGradMissing(Rule):
 
     ## Known limits
     Silent where somebody else may zero: an engine (`accelerator.backward`, Lightning, DeepSpeed), a function that
-    cannot be followed and is given the optimizer, gradients written by hand, a step under a condition (accumulation),
-    several optimizers, an optimizer that is built anew in the loop.
+    cannot be followed and is given the optimizer, gradients written by hand, a step under a condition that its
+    `backward()` does not share (accumulation), several optimizers, an optimizer that is built anew in the loop.
 
     ## References
     - PyTorch documentation, `torch.optim.Optimizer.zero_grad` and `torch.Tensor.backward`.
@@ -105,8 +105,10 @@ class ZeroGradMissing(Rule):
             return None
         step = steps[0]
         if len(steps) == 1 and ctx.flow.is_conditional(step.node, loop):
-            return None
-        if self._leaves(loop, step) or self._rebuilt(loop, step, ctx) or any(training.unknown(made)):
+            # Under one condition with its backward it applies the gradients of one pass.
+            if len(backwards) != 1 or not training.same_line(backwards[0].node, step.node):
+                return None
+        if self._leaves(loop, step, ctx) or self._rebuilt(loop, step, ctx) or any(training.unknown(made)):
             return None
         return step
 
@@ -121,7 +123,7 @@ class ZeroGradMissing(Rule):
         step = own[0] if own[0].role == "step" else own[1]
         if ctx.flow.is_conditional(step.node, function) or not step.certain or step.with_arguments:
             return None
-        if self._leaves(function, step) or self._rebuilt(function, step, ctx) or any(ctx.training.unknown(made)):
+        if self._leaves(function, step, ctx) or self._rebuilt(function, step, ctx) or any(ctx.training.unknown(made)):
             return None
         calls = ctx.kinds.callers.of(function)
         for call in calls or ():
@@ -133,7 +135,7 @@ class ZeroGradMissing(Rule):
     def _backwards(self, made: Round) -> list[Action]:
         return made.of("backward")
 
-    def _leaves(self, owner: LoopNode | FunctionNode, step: Action) -> bool:
+    def _leaves(self, owner: LoopNode | FunctionNode, step: Action, ctx: Context) -> bool:
         """Whether a pass may end before the step, or the loop ends with its first pass."""
         last = owner.body[-1]
         if isinstance(owner, (ast.For, ast.AsyncFor, ast.While)) and isinstance(
@@ -141,7 +143,12 @@ class ZeroGradMissing(Rule):
         ):
             return True
         jumps = (ast.Continue, ast.Break) if not isinstance(owner, ast.FunctionDef) else (ast.Return,)
-        return any(isinstance(node, jumps) and node.lineno < step.node.lineno for node in walk_statements(owner.body))
+        return any(
+            isinstance(node, jumps)
+            and node.lineno < step.node.lineno
+            and (isinstance(node, ast.Return) or ctx.flow.loop(node) is owner)  # not of a loop inside
+            for node in walk_statements(owner.body)
+        )
 
     def _rebuilt(self, owner: LoopNode | FunctionNode, step: Action, ctx: Context) -> bool:
         """Whether the optimizer is made, or may be made, in each pass, or is of a class of the project."""
@@ -353,6 +360,58 @@ for x, y in loader:
         loss.backward()
         optimizer.step()
 """,
+        ),
+        Example(
+            given=GIVEN,
+            bad="""
+for phase in ("train", "val"):
+    for x, y in loader:
+        loss = criterion(model(x), y)
+        if phase == "train":
+            loss.backward()
+            optimizer.step()
+""",
+            good="""
+for phase in ("train", "val"):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        if phase == "train":
+            loss.backward()
+            optimizer.step()
+""",
+            note="one condition for both",
+        ),
+        Example(
+            given=GIVEN,
+            bad="""
+def update(log_probs):
+    torch.stack(log_probs).sum().backward()
+    optimizer.step()
+
+for episode in range(10):
+    log_probs = []
+    for x in loader:
+        log_probs.append(model(x).mean())
+        if len(log_probs) > 5:
+            break
+    update(log_probs)
+""",
+            good="""
+def update(log_probs):
+    optimizer.zero_grad()
+    torch.stack(log_probs).sum().backward()
+    optimizer.step()
+
+for episode in range(10):
+    log_probs = []
+    for x in loader:
+        log_probs.append(model(x).mean())
+        if len(log_probs) > 5:
+            break
+    update(log_probs)
+""",
+            note="the break is of a loop inside",
         ),
         Example(
             given=GIVEN,

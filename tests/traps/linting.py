@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from mlint.engine import Engine, EngineOptions
+from mlint.finding import Finding
 from mlint.registry import Index, load_index
 from mlint.settings import Settings, active_codes
 from mlint.source import Source
@@ -31,7 +32,15 @@ def files_of(program: str) -> dict[str, str]:
 
 def found(program: str) -> list[tuple[str, str, str]]:
     """File, code and text of every finding in a program."""
-    files = files_of(program)
+    return [(name, finding.code, finding.text) for name, finding in _found(files_of(program))]
+
+
+def found_in(script: str) -> list[Finding]:
+    """The findings in a program of one file."""
+    return [finding for _, finding in _found({"train.py": script})]
+
+
+def _found(files: dict[str, str]) -> list[tuple[str, Finding]]:
     index, settings = _rules()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -41,11 +50,11 @@ def found(program: str) -> list[tuple[str, str, str]]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         engine = Engine(index, options=EngineOptions(roots=(folder,)))
-        findings: list[tuple[str, str, str]] = []
+        findings: list[tuple[str, Finding]] = []
         for name in files:
             report = engine.check(Source.read(str(root / name)), active_codes(settings, index, name))
             assert not report.errors, report.errors[0].details
-            findings.extend((name, finding.code, finding.text) for finding in report.findings)
+            findings.extend((name, finding) for finding in report.findings)
     return findings
 
 

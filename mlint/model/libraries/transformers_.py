@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-FUNCTIONS: dict[str, str] = {"transformers.pipeline": "transformers.Pipeline"}
+_LAMBDA = "torch.optim.lr_scheduler.LambdaLR"
+FUNCTIONS: dict[str, str] = {
+    "transformers.pipeline": "transformers.Pipeline",
+    "transformers.get_scheduler": "torch.optim.lr_scheduler.LRScheduler",
+    "transformers.get_constant_schedule": _LAMBDA,
+    "transformers.get_constant_schedule_with_warmup": _LAMBDA,
+    "transformers.get_cosine_schedule_with_warmup": _LAMBDA,
+    "transformers.get_cosine_with_hard_restarts_schedule_with_warmup": _LAMBDA,
+    "transformers.get_cosine_with_min_lr_schedule_with_warmup": _LAMBDA,
+    "transformers.get_inverse_sqrt_schedule": _LAMBDA,
+    "transformers.get_linear_schedule_with_warmup": _LAMBDA,
+    "transformers.get_polynomial_decay_schedule_with_warmup": _LAMBDA,
+    "transformers.get_wsd_schedule": _LAMBDA,
+}
 
 
 def FAMILIES(dotted: str) -> tuple[str, ...] | None:
