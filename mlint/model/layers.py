@@ -30,6 +30,7 @@ _FACTORIES = tuple(
 _RECURRENT = frozenset({"torch.nn.RNN", "torch.nn.LSTM", "torch.nn.GRU"})
 _CONTAINERS = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList"})
 _DEEPEST = 4
+PARAMETER = "torch.nn.Parameter"
 
 
 def acts_by_mode(model: FileModel, call: ast.Call, depth: int = 0) -> bool:
@@ -114,3 +115,44 @@ def _is_positive(model: FileModel, call: ast.Call, keyword: str, position: int, 
             return False
         value = binding.value
     return isinstance(value, ast.Constant) and isinstance(value.value, (int, float)) and value.value > 0
+
+
+_LEARNING = frozenset(
+    f"torch.nn.{name}"
+    for name in "Linear Bilinear LazyLinear Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d "
+    "LazyConv1d LazyConv2d LazyConv3d Embedding EmbeddingBag RNN LSTM GRU RNNCell LSTMCell GRUCell MultiheadAttention "
+    "Transformer TransformerEncoder TransformerDecoder TransformerEncoderLayer TransformerDecoderLayer PReLU".split()
+)
+_AFFINE = frozenset(
+    f"torch.nn.{name}"
+    for name in "BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm LayerNorm GroupNorm RMSNorm".split()
+)
+
+
+def has_parameters(model: FileModel, call: ast.Call, depth: int = 0) -> bool:
+    """Whether a call certainly makes a module with parameters to be learnt."""
+    dotted = model.names.dotted(call.func)
+    if dotted in _LEARNING:
+        return True
+    if dotted in _AFFINE:
+        return not any(k.arg in (None, "affine", "elementwise_affine") for k in call.keywords)
+    if dotted in _CONTAINERS:
+        given = [part for part in call.args if isinstance(part, ast.Call)]
+        for part in call.args:
+            if isinstance(part, (ast.List, ast.Tuple)):
+                given.extend(element for element in part.elts if isinstance(element, ast.Call))
+            elif isinstance(part, ast.ListComp) and isinstance(part.elt, ast.Call):
+                given.append(part.elt)
+        return any(has_parameters(model, part, depth + 1) for part in given)
+    definition = model.kinds.local_class(call.func)
+    if definition is None or depth >= _DEEPEST or MODULE not in model.kinds.bases(definition):
+        return False
+    init = model.kinds.method(definition, "__init__")
+    return isinstance(init, ast.FunctionDef) and any(
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and any(isinstance(target, ast.Attribute) for target in node.targets)
+        and next(model.flow.guards(node), None) is None
+        and (model.names.dotted(node.value.func) == PARAMETER or has_parameters(model, node.value, depth + 1))
+        for node in walk(init)
+    )

@@ -440,6 +440,12 @@ class Context:
 
         return modes.always_training(self.model, model)
 
+    def has_parameters(self, call: ast.Call) -> bool:
+        """Whether a call certainly makes a module of PyTorch with parameters to be learnt."""
+        from mlint.model import layers
+
+        return layers.has_parameters(self.model, call)
+
     def leaves_only_plain(self, block: list[ast.stmt], outer: ast.stmt | None) -> bool:
         """Whether nothing leaves a block of statements but numbers, strings and NumPy arrays.
 
