@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from mlint.rule import (
+    DATAFRAME,
+    JAX_ARRAY,
+    MODULE,
+    NDARRAY,
+    SERIES,
+    TENSOR,
+    TF_DATASET,
+    Call,
+    Context,
+    Example,
+    Finding,
+    Method,
+    Rule,
+)
+
+_TENSOR = "to cuda cpu detach float double half bfloat16 long int bool clone contiguous reshape permute unsqueeze".split()
+_ARRAY = "astype reshape transpose flatten ravel copy squeeze".split()
+_FRAME = "drop dropna fillna rename sort_values sort_index reset_index set_index drop_duplicates replace astype".split()
+_DATASET = "shuffle batch map prefetch repeat cache filter take skip".split()
+_UPDATES = frozenset("set add multiply mul divide power min max apply".split())
+_FUNCTIONS = (
+    "numpy.sort numpy.append numpy.concatenate numpy.reshape numpy.transpose numpy.delete numpy.insert numpy.unique "
+    "numpy.clip numpy.flip numpy.roll numpy.squeeze numpy.expand_dims torch.cat torch.stack torch.squeeze "
+    "torch.unsqueeze torch.flatten torch.reshape torch.permute torch.transpose optax.apply_updates "
+    "jax.numpy.append jax.numpy.concatenate jax.numpy.sort"
+).split()
+
+
+class DiscardedPureResult(Rule):
+    """The result of a method that changes nothing in place is thrown away: the statement has no effect.
+
+    ## Why
+    `tensor.to(device)` gives a tensor on the device and leaves the one that it is called on where it was; only a
+    module moves itself. The same holds for `df.dropna()` without `inplace`, `np.append`, `x.at[i].set(v)`,
+    `optax.apply_updates` and every transformation of a `tf.data.Dataset`. Without an assignment, the transfer or the
+    transformation never happens, and the program goes on with what it had before.
+
+    ## Known limits
+    Only receivers whose kind is known. What stands in a `try` or a `with`, where an error may be awaited, and the last
+    expression of a notebook's cell are left alone.
+
+    ## References
+    - PyTorch documentation, `torch.Tensor.to`: "Returns a Tensor"; `torch.nn.Module.to`: "This method modifies the
+      module in-place".
+    - pandas documentation, `DataFrame.dropna`; JAX documentation, `jax.numpy.ndarray.at`.
+    """
+
+    code, name = "ML423", "discarded-pure-result"
+    libraries = ("torch", "jax", "tensorflow", "numpy", "pandas")
+    triggers = (
+        Method(*_TENSOR, of=TENSOR),
+        Method(*_ARRAY, of=NDARRAY),
+        Method(*_FRAME, of=(DATAFRAME, SERIES)),
+        Method(*_DATASET, of=TF_DATASET),
+        Method(*sorted(_UPDATES)),
+        Call(*_FUNCTIONS),
+    )
+
+    def wants(self, node: ast.AST, model: object) -> bool:
+        return isinstance(node, ast.Call)
+
+    def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
+        assert isinstance(node, ast.Call)
+        statement = ctx.tree.parent(node)
+        if not isinstance(statement, ast.Expr) or not any(trigger.matches(node, ctx.model) for trigger in self.triggers):
+            return
+        func = node.func
+        dotted = ctx.dotted(func)
+        if dotted is None and isinstance(func, ast.Attribute) and func.attr in _UPDATES:
+            if not self._at(func, ctx):
+                return
+        elif dotted is None and self._inplace(node, ctx):
+            return
+        if any(keyword.arg in ("inplace", "out", None) for keyword in node.keywords) or self._shown(statement, ctx):
+            return
+        yield ctx.finding(
+            node,
+            f"the result of `{ctx.short(node)}` is thrown away: it changes nothing in place",
+            "assign it",
+        )
+
+    def _at(self, func: ast.Attribute, ctx: Context) -> bool:
+        """``x.at[i].set``, of an array."""
+        place = func.value
+        if not isinstance(place, ast.Subscript) or not isinstance(place.value, ast.Attribute):
+            return False
+        return place.value.attr == "at" and ctx.is_a(place.value.value, JAX_ARRAY)
+
+    def _inplace(self, node: ast.Call, ctx: Context) -> bool:
+        """Whether a method may change its receiver after all."""
+        func = node.func
+        assert isinstance(func, ast.Attribute)
+        kind = ctx.kinds.of(func.value)
+        if kind.is_first_party or kind.is_a(MODULE):
+            return True
+        positional = {"drop": 5, "dropna": 4, "fillna": 3, "sort_values": 3, "reset_index": 3, "rename": 4}
+        return len(node.args) >= positional.get(func.attr, 4)
+
+    def _shown(self, statement: ast.Expr, ctx: Context) -> bool:
+        """Whether a value is displayed, or code waits for an error: the end of a cell, a `try`, a `with`."""
+        for outer in ctx.tree.ancestors(statement):
+            if isinstance(outer, (ast.Try, ast.With, ast.AsyncWith, ast.ExceptHandler)):
+                return True
+        path = ctx.source.path
+        return path.endswith(".ipynb") and ctx.tree.function(statement) is None
+
+    examples = (
+        Example(
+            given="import torch\nfrom torch import nn\nmodel = nn.Linear(3, 2)\nx = torch.ones(3)\n",
+            ok="model.to('cuda')\nmodel.cuda()\nx = x.to('cuda')\nx.mul_(2)\nx.requires_grad_()\nmodel.float()\n",
+        ),
+        Example(
+            given="import pandas as pd\ndf = pd.DataFrame({'a': [1]})\n",
+            ok="df.dropna(inplace=True)\ndf = df.rename(columns={'a': 'b'})\ndf.drop(columns='b', inplace=True)\n",
+        ),
+        Example(
+            given="import numpy as np\na = np.ones(3)\n",
+            ok="a.sort()\nb = np.sort(a)\nnp.clip(a, 0, 1, out=a)\na.fill(0)\nprint(np.append(a, 1))\n",
+        ),
+        Example(
+            given="import torch\n",
+            ok="""
+class Result:
+    def detach(self):
+        self.kept = True
+
+Result().detach()
+Result().to("cpu")
+try:
+    torch.ones(3).reshape(2, 2)
+except RuntimeError:
+    print("no")
+""",
+        ),
+        Example(
+            given="import tensorflow as tf\nds = tf.data.Dataset.range(3)\n",
+            ok="ds = ds.shuffle(3).batch(2)\nfor x in ds.take(1):\n    print(x)\n",
+        ),
+        Example(
+            given="import torch\nx = torch.ones(3)\n",
+            bad='x.to("cuda")\n',
+        ),
+        Example(
+            given="import torch\nx = torch.ones(3)\n",
+            bad="y = x.sum()\ny.detach()\n",
+        ),
+        Example(
+            given="import pandas as pd\ndf = pd.DataFrame({'a': [1]})\n",
+            bad='df.rename(columns={"a": "b"})\n',
+        ),
+        Example(
+            given="import numpy as np\nvalues = np.ones(3)\n",
+            bad="np.append(values, 4)\n",
+        ),
+        Example(
+            given="import jax.numpy as jnp\nx = jnp.zeros(3)\n",
+            bad="x.at[0].set(1.0)\n",
+        ),
+        Example(
+            given="import tensorflow as tf\nds = tf.data.Dataset.range(3)\n",
+            bad="ds.shuffle(3)\n",
+        ),
+        Example(
+            given="import optax\nimport jax\n",
+            bad="def step(params, updates):\n    optax.apply_updates(params, updates)\n    return params\n",
+        ),
+    )
