@@ -11,15 +11,17 @@ from mlint.rule import (
     SERIES,
     TENSOR,
     TF_DATASET,
+    Alone,
     Call,
     Context,
     Example,
     Finding,
     Method,
+    Read,
     Rule,
 )
 
-_TENSOR = "to cuda cpu detach float double half bfloat16 long int bool clone contiguous reshape permute unsqueeze".split()
+_TENSOR = "to cuda cpu detach float double half bfloat16 long clone contiguous reshape permute unsqueeze".split()
 _ARRAY = "astype reshape transpose flatten ravel copy squeeze".split()
 _FRAME = "drop dropna fillna rename sort_values sort_index reset_index set_index drop_duplicates replace astype".split()
 _DATASET = "shuffle batch map prefetch repeat cache filter take skip".split()
@@ -54,28 +56,29 @@ class DiscardedPureResult(Rule):
     code, name = "ML423", "discarded-pure-result"
     libraries = ("torch", "jax", "tensorflow", "numpy", "pandas")
     triggers = (
-        Method(*_TENSOR, of=TENSOR),
-        Method(*_ARRAY, of=NDARRAY),
-        Method(*_FRAME, of=(DATAFRAME, SERIES)),
-        Method(*_DATASET, of=TF_DATASET),
-        Method(*sorted(_UPDATES)),
-        Call(*_FUNCTIONS),
+        Alone(
+            Method(*_TENSOR, of=TENSOR),
+            Method(*_ARRAY, of=NDARRAY),
+            Method(*_FRAME, of=(DATAFRAME, SERIES)),
+            Method(*_DATASET, of=TF_DATASET),
+            Call(*_FUNCTIONS),
+        ),
+        Read("at", of=JAX_ARRAY),
     )
 
-    def wants(self, node: ast.AST, model: object) -> bool:
-        return isinstance(node, ast.Call)
-
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
+        if isinstance(node, ast.Attribute):
+            place = ctx.tree.parent(node)
+            method = None if place is None else ctx.tree.parent(place)
+            call = None if method is None else ctx.tree.parent(method)
+            if not isinstance(method, ast.Attribute) or method.attr not in _UPDATES or not isinstance(call, ast.Call):
+                return
+            node = call
         assert isinstance(node, ast.Call)
         statement = ctx.tree.parent(node)
-        if not isinstance(statement, ast.Expr) or not any(trigger.matches(node, ctx.model) for trigger in self.triggers):
+        if not isinstance(statement, ast.Expr):
             return
-        func = node.func
-        dotted = ctx.dotted(func)
-        if dotted is None and isinstance(func, ast.Attribute) and func.attr in _UPDATES:
-            if not self._at(func, ctx):
-                return
-        elif dotted is None and self._inplace(node, ctx):
+        if ctx.dotted(node.func) is None and self._inplace(node, ctx):
             return
         if any(keyword.arg in ("inplace", "out", None) for keyword in node.keywords) or self._shown(statement, ctx):
             return
@@ -84,13 +87,6 @@ class DiscardedPureResult(Rule):
             f"the result of `{ctx.short(node)}` is thrown away: it changes nothing in place",
             "assign it",
         )
-
-    def _at(self, func: ast.Attribute, ctx: Context) -> bool:
-        """``x.at[i].set``, of an array."""
-        place = func.value
-        if not isinstance(place, ast.Subscript) or not isinstance(place.value, ast.Attribute):
-            return False
-        return place.value.attr == "at" and ctx.is_a(place.value.value, JAX_ARRAY)
 
     def _inplace(self, node: ast.Call, ctx: Context) -> bool:
         """Whether a method may change its receiver after all."""

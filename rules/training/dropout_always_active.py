@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from mlint.rule import MODULE, Call, Context, Edit, Example, Finding, Fix, Rule, Safety, walk
 
 GIVEN = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n"
-_FUNCTIONS = tuple(f"torch.nn.functional.{name}" for name in "dropout dropout1d dropout2d dropout3d alpha_dropout".split())
+_NAMES = "dropout dropout1d dropout2d dropout3d alpha_dropout"
+_FUNCTIONS = tuple(f"torch.nn.functional.{name}" for name in _NAMES.split())
 _ATTENTION = "torch.nn.functional.scaled_dot_product_attention"
 _LAYERS = {
     "torch.nn.Dropout": "dropout",
@@ -97,7 +98,7 @@ class DropoutAlwaysActive(Rule):
                 bound = found[1][0] if found is not None and len(found[1]) == 1 else None
                 value = bound.value if bound is not None and bound.how in ("parameter", "assign") else None
             number = isinstance(value, ast.Constant) and isinstance(value.value, (int, float))
-            answers.add(value.value > 0 if number else None)  # type: ignore[union-attr, operator]
+            answers.add(value.value > 0 if number else None)  # type: ignore[union-attr]
         return answers.pop() if len(answers) == 1 else None
 
     def _attention(self, node: ast.Call, own: str, ctx: Context) -> Iterator[Finding]:

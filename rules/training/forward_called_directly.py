@@ -5,7 +5,13 @@ from collections.abc import Iterator
 
 from mlint.rule import LOSS, MODULE, Context, Edit, Example, Finding, Method, Rule, Safety
 
-GIVEN = "import torch\nfrom torch import nn\n\nmodel = nn.Sequential(nn.Linear(3, 2), nn.ReLU())\nx = torch.randn(4, 3)\n"
+GIVEN = """\
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+x = torch.randn(4, 3)
+"""
 
 
 class ForwardCalledDirectly(Rule):

@@ -77,7 +77,9 @@ class HiddenStateNotDetached(Rule):
         for statement in loop.body:
             block = statement.body if isinstance(statement, ast.With) else [statement]
             for inner in block:
-                if not isinstance(inner, ast.Assign) or len(inner.targets) != 1 or not isinstance(inner.value, ast.Call):
+                if not isinstance(inner, ast.Assign) or not isinstance(inner.value, ast.Call):
+                    continue
+                if len(inner.targets) != 1:
                     continue
                 target, call = inner.targets[0], inner.value
                 names = [part.id for part in getattr(target, "elts", [target]) if isinstance(part, ast.Name)]

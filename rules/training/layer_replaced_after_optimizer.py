@@ -7,7 +7,8 @@ from mlint.rule import OPTIMIZER, Context, Example, Finding, Method, Rule, walk
 
 GIVEN = "import torch\nfrom torch import nn, optim\nfrom network import Net\n\nmodel = Net()\n"
 FILES = {
-    "network.py": "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "network.py": "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n"
     "        self.fc = nn.Linear(3, 2)\n"
 }
 

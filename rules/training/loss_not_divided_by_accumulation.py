@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlint.rule import LOSS, Action, Context, Edit, Example, Finding, LoopNode, Method, Round, Rule, Safety, walk
+from mlint.rule import LOSS, Context, Edit, Example, Finding, LoopNode, Method, Round, Rule, Safety, walk
 
 GIVEN = """\
 import torch
@@ -79,7 +79,7 @@ class LossNotDividedByAccumulation(Rule):
 
         yield ctx.finding(
             node,
-            f"the gradients of `{every}` batches are summed, and each is that of a mean: steps are `{every}` times too long",
+            f"sums the gradients of `{every}` batches, each that of a mean: the steps are `{every}` times too long",
             f"divide the loss by `{every}`",
             ctx.fix(build, Safety.UNSAFE, f"Divide by `{every}`"),
         )
@@ -93,15 +93,12 @@ class LossNotDividedByAccumulation(Rule):
         for action in (*steps, *zeroes):
             if ctx.flow.loop(action.node) is not loop or (action.role == "step" and action.with_arguments):
                 return None
-            every = [
-                every
-                for test, value in ctx.flow.guards(action.node, loop)
-                if value and (every := _every(test, ctx)) is not None
-            ]
-            if len(every) != 1:
+            guards = [_every(test, ctx) for test, value in ctx.flow.guards(action.node, loop) if value]
+            numbers = [number for number in guards if number is not None]
+            if len(numbers) != 1:
                 return None
-            found.append(every[0])
-        if len({ast.unparse(every) for every in found}) != 1:
+            found.append(numbers[0])
+        if len({ast.unparse(number) for number in found}) != 1:
             return None
         every = found[0]
         if isinstance(every, ast.Constant) and every.value in (0, 1):

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from mlint.rule import LOSS, MODULE, Context, Edit, Example, Finding, Fix, Node, Rule, Safety, walk, walk_statements
 
 GIVEN = "import torch\nfrom torch import nn\n"
 _LIBRARY = frozenset(
-    {"torch.nn.Module", "lightning.pytorch.LightningModule", "pytorch_lightning.LightningModule", "lightning.LightningModule"}
+    "torch.nn.Module lightning.pytorch.LightningModule pytorch_lightning.LightningModule "
+    "lightning.LightningModule".split()
 )
 
 
@@ -280,5 +282,5 @@ class Net(Base):
     )
 
 
-def _starts(node: ast.AST) -> bool:
+def _starts(node: ast.AST) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__init__"

@@ -109,7 +109,8 @@ class RetainGraphInLoop(Rule):
                 if isinstance(inner, ast.Call) and not self._is_known(inner, ctx):
                     return False
                 if isinstance(inner, ast.Attribute) and ctx.kinds.is_self(inner.value):
-                    if not ctx.is_a(inner, MODULE, LOSS, OPTIMIZER) and not isinstance(ctx.tree.parent(inner), ast.Call):
+                    called = isinstance(ctx.tree.parent(inner), ast.Call)
+                    if not called and not ctx.is_a(inner, MODULE, LOSS, OPTIMIZER):
                         return False
                 if not isinstance(inner, ast.Name) or not isinstance(inner.ctx, ast.Load):
                     continue

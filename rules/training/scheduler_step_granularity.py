@@ -58,9 +58,8 @@ class SchedulerStepGranularity(Rule):
         loop = ctx.flow.loop(node)
         name = dotted.rpartition(".")[2]
         if dotted == _PLATEAU and not action.with_arguments:
-            yield ctx.finding(
-                node, "`ReduceLROnPlateau.step()` needs the metric: this raises TypeError", "give it the validation loss"
-            )
+            message = "`ReduceLROnPlateau.step()` needs the metric: this raises TypeError"
+            yield ctx.finding(node, message, "give it the validation loss")
             return
         if loop is None or ctx.flow.is_conditional(node, loop):
             return
@@ -152,9 +151,9 @@ class SchedulerStepGranularity(Rule):
             )
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             return any(
-                isinstance(part, ast.Call) and ctx.dotted(part.func) == "len" and ctx.flow.kinds.is_a(
-                    part.args[0] if part.args else None, "torch.utils.data.DataLoader"
-                )
+                isinstance(part, ast.Call)
+                and ctx.dotted(part.func) == "len"
+                and ctx.flow.kinds.is_a(part.args[0] if part.args else None, "torch.utils.data.DataLoader")
                 for part in walk(node)
             )
         return False

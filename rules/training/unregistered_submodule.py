@@ -10,7 +10,7 @@ GIVEN = "import torch\nfrom torch import nn\n"
 _PARAMETER = "torch.nn.Parameter"
 # A class that defines one of these sees to its parts by itself.
 _OWN = frozenset("parameters named_parameters modules named_modules children _apply state_dict __getattr__".split())
-_REGISTERING = frozenset("add_module register_module register_parameter setattr ModuleList ModuleDict Sequential".split())
+_REGISTERING = frozenset("ModuleList ModuleDict Sequential ParameterList ParameterDict".split())
 _MOVING = frozenset("to cuda cpu float double half bfloat16".split())
 
 
@@ -151,7 +151,7 @@ class UnregisteredSubmodule(Rule):
         what = "parameters" if parameter else "layers"
         return ctx.finding(
             kept.target,
-            f"the {what} in `{ctx.short(kept.target)}` are not registered: no optimizer, `to()` or `state_dict()` sees them",
+            f"the {what} in `{ctx.short(kept.target)}` are not registered: `parameters()` and `to()` miss them",
             f"keep them in `{text}`",
             fix,
         )
