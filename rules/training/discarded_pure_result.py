@@ -32,6 +32,10 @@ _FUNCTIONS = (
     "torch.unsqueeze torch.flatten torch.reshape torch.permute torch.transpose optax.apply_updates "
     "jax.numpy.append jax.numpy.concatenate jax.numpy.sort"
 ).split()
+_MODES = frozenset(
+    "torch.no_grad torch.enable_grad torch.inference_mode torch.set_grad_enabled torch.autocast torch.amp.autocast "
+    "torch.device torch.cuda.device tensorflow.device".split()
+)
 
 
 class DiscardedPureResult(Rule):
@@ -44,8 +48,8 @@ class DiscardedPureResult(Rule):
     transformation never happens, and the program goes on with what it had before.
 
     ## Known limits
-    Only receivers whose kind is known. What stands in a `try` or a `with`, where an error may be awaited, and the last
-    expression of a notebook's cell are left alone.
+    Only receivers whose kind is known. What stands in a `try` or in a `with` that may await an error or measure time,
+    and the expressions at the top level of a notebook are left alone.
 
     ## References
     - PyTorch documentation, `torch.Tensor.to`: "Returns a Tensor"; `torch.nn.Module.to`: "This method modifies the
@@ -101,7 +105,9 @@ class DiscardedPureResult(Rule):
     def _shown(self, statement: ast.Expr, ctx: Context) -> bool:
         """Whether a value is displayed, or code waits for an error: the end of a cell, a `try`, a `with`."""
         for outer in ctx.tree.ancestors(statement):
-            if isinstance(outer, (ast.Try, ast.With, ast.AsyncWith, ast.ExceptHandler)):
+            if isinstance(outer, (ast.Try, ast.ExceptHandler, ast.AsyncWith)):
+                return True
+            if isinstance(outer, ast.With) and not all(_is_mode(item.context_expr, ctx) for item in outer.items):
                 return True
         path = ctx.source.path
         return path.endswith(".ipynb") and ctx.tree.function(statement) is None
@@ -144,7 +150,7 @@ except RuntimeError:
         ),
         Example(
             given="import torch\nx = torch.ones(3)\n",
-            bad="y = x.sum()\ny.detach()\n",
+            bad="y = x.sum()\nwith torch.no_grad():\n    y.detach()\n",
         ),
         Example(
             given="import pandas as pd\ndf = pd.DataFrame({'a': [1]})\n",
@@ -167,3 +173,9 @@ except RuntimeError:
             bad="def step(params, updates):\n    optax.apply_updates(params, updates)\n    return params\n",
         ),
     )
+
+
+def _is_mode(node: ast.expr, ctx: Context) -> bool:
+    """``torch.no_grad()``, ``torch.autocast("cuda")``: a context that only sets how tensors are computed."""
+    dotted = ctx.dotted(node.func) if isinstance(node, ast.Call) else None
+    return dotted in _MODES
