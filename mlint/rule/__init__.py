@@ -34,7 +34,7 @@ from mlint.pattern import Match, Pattern, Template
 from mlint.rule.base import PatternRule, Rule
 from mlint.rule.context import Context, Options
 from mlint.rule.example import Example
-from mlint.rule.triggers import Alone, Call, Import, Method, Module, Node, Read, Reference, Store, Trigger
+from mlint.rule.triggers import Call, Import, Method, Module, Node, Read, Reference, Store, Trigger
 
 if TYPE_CHECKING:
     from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
@@ -136,7 +136,6 @@ __all__ = [
     "TF_TENSOR",
     "TRANSFORMER",
     "Action",
-    "Alone",
     "Axis",
     "Batch",
     "Batches",

@@ -134,27 +134,6 @@ class Read(Trigger):
         )
 
 
-class Alone(Trigger):
-    """A call that other triggers want, if nothing stands in front of it on its line: ``Alone(Method("to"))``.
-
-    For rules about statements. Most calls of a frequent name stand inside one, which is seen from the text before any
-    kind is asked for.
-    """
-
-    def __init__(self, *triggers: Trigger) -> None:
-        self.triggers = triggers
-
-    def channels(self) -> list[Channel]:
-        return [channel for trigger in self.triggers for channel in trigger.channels()]
-
-    def matches(self, node: ast.AST, model: FileModel) -> bool:
-        if not isinstance(node, ast.Call):
-            return False
-        if node.col_offset and not model.source.line(node.lineno)[: node.col_offset].isspace():
-            return False
-        return any(trigger.matches(node, model) for trigger in self.triggers)
-
-
 class Node(Trigger):
     """Every node of some types: ``Node(ast.For)``. The most expensive trigger; name a word where one will do."""
 

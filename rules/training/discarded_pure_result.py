@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import Any
 
 from mlint.rule import (
     DATAFRAME,
@@ -11,7 +12,6 @@ from mlint.rule import (
     SERIES,
     TENSOR,
     TF_DATASET,
-    Alone,
     Call,
     Context,
     Example,
@@ -60,15 +60,20 @@ class DiscardedPureResult(Rule):
     code, name = "ML423", "discarded-pure-result"
     libraries = ("torch", "jax", "tensorflow", "numpy", "pandas")
     triggers = (
-        Alone(
-            Method(*_TENSOR, of=TENSOR),
-            Method(*_ARRAY, of=NDARRAY),
-            Method(*_FRAME, of=(DATAFRAME, SERIES)),
-            Method(*_DATASET, of=TF_DATASET),
-            Call(*_FUNCTIONS),
-        ),
+        Method(*_TENSOR, of=TENSOR),
+        Method(*_ARRAY, of=NDARRAY),
+        Method(*_FRAME, of=(DATAFRAME, SERIES)),
+        Method(*_DATASET, of=TF_DATASET),
+        Call(*_FUNCTIONS),
         Read("at", of=JAX_ARRAY),
     )
+
+    def wants(self, node: ast.AST, model: Any) -> bool:
+        # Most calls with such names stand inside a statement: that is seen from the text, before any kind is asked for.
+        if isinstance(node, ast.Call) and node.col_offset:
+            if not model.source.line(node.lineno)[: node.col_offset].isspace():
+                return False
+        return super().wants(node, model)
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         if isinstance(node, ast.Attribute):
