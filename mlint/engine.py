@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlint.finding import Finding, Location
+from mlint.model.loop_actions import actions
 from mlint.model.tree import CHILD_FIELDS, FUNCTIONS, Seen, position
 from mlint.registry import Index, RuleEntry, load_rule
 from mlint.source import Source, SourceError
@@ -159,7 +160,24 @@ class _Tables:
         self.attributes = finished("attribute")
         self.imports = finished("import")
         self.nodes: dict[type, _Entries] = {getattr(ast, word): found for word, found in finished("node").items()}
-        self.module: _Entries = finished("module").get("", ())
+        whole = finished("module")
+        self.module: _Entries = whole.pop("", ())
+        """The rules that want to see the file as a whole."""
+        self.module_if_called = frozenset(entry.code for found in whole.values() for entry in found)
+        """The same of a file in which something of a certain name is called; until then they are with `calls`."""
+        for word, found in whole.items():
+            self.calls[word] = (*self.calls.get(word, ()), *found)
+        self._by_action = finished("loop")
+        self._by_actions: dict[tuple[str, ...], _Entries] = {}
+
+    def _about(self, loop: ast.For) -> _Entries:
+        """The rules that want to see a loop for what its rounds do."""
+        done = actions(loop)
+        found = self._by_actions.get(done)
+        if found is None:
+            asked = {entry.code: entry for action in done for entry in self._by_action.get(action, ())}
+            found = self._by_actions[done] = tuple(entry for entry in self.entries if entry.code in asked)
+        return found
 
     def candidates(self, module: ast.Module) -> tuple[list[tuple[ast.AST, _Entries]], set[str], Seen]:
         """The nodes that some rule may want, with those rules, in the order of the file.
@@ -180,7 +198,9 @@ class _Tables:
         on_attribute, on_keyword = nodes(ast.Attribute), nodes(ast.keyword)
         fields, binders, store = CHILD_FIELDS, _BINDERS, ast.Store
         call_type, attribute_type, name_type, constant_type = ast.Call, ast.Attribute, ast.Name, ast.Constant
-        assign_type = ast.Assign
+        assign_type, for_type, about = ast.Assign, ast.For, self._about
+        arg_type, binary_type, subscript_type = ast.arg, ast.BinOp, ast.Subscript
+        on_binary, on_subscript = nodes(binary_type), nodes(subscript_type)
         stack: list[Any] = [module]  # of nodes; their fields are known by their class
         pop, push, extend = stack.pop, stack.append, stack.extend
         # The most frequent types are written out: this is the one loop that sees every node of every file.
@@ -246,6 +266,20 @@ class _Tables:
                     if hit is not None:
                         found.append((node, hit))
                     continue
+                if node_type is arg_type:
+                    name = node.arg
+                    (again if name in bound else bound).add(name)
+                    if node.annotation is not None:
+                        push(node.annotation)
+                    continue
+                if node_type is binary_type and on_binary is None:
+                    push(node.left)
+                    push(node.right)
+                    continue
+                if node_type is subscript_type and on_subscript is None:
+                    push(node.value)
+                    push(node.slice)
+                    continue
                 if node_type is ast.ImportFrom:
                     if not node.level and node.module is not None:
                         imported.add(node.module.partition(".")[0])
@@ -268,6 +302,10 @@ class _Tables:
                         (again if name in bound else bound).add(name)
                     if node_type in FUNCTIONS:
                         functions.add(name)
+                elif node_type is for_type:
+                    hit = about(node)
+                    if hit:
+                        found.append((node, hit))
                 elif node_type is ast.AnnAssign:
                     if node.target.__class__ is name_type and node.value.__class__ in (name_type, attribute_type):
                         referring.add(node.target.id)
@@ -335,7 +373,6 @@ _BINDERS: dict[type, str] = {
     ast.FunctionDef: "name",
     ast.AsyncFunctionDef: "name",
     ast.ClassDef: "name",
-    ast.arg: "arg",
     ast.ExceptHandler: "name",
     ast.MatchAs: "name",
     ast.MatchStar: "name",
@@ -425,10 +462,15 @@ class Engine:
         failed: set[str] = set()
         seen: set[tuple[str, Location, Location, str]] = set()
         clock: Callable[[], float] | None = time.perf_counter if self.options.timing else None
-        for node, entries in candidates:
+        called: set[str] = set()
+        for place, entries in candidates:
             for entry in entries:
-                if entry.code in silent:
+                if entry.code in silent or entry.code in called:
                     continue
+                node = place
+                if entry.code in tables.module_if_called:
+                    called.add(entry.code)
+                    node = tree
                 words = pending.pop(entry.code, None)
                 if words is not None and not any(present(word) for word in words):
                     silent.add(entry.code)

@@ -59,13 +59,14 @@ def relative(path: str, root: str) -> str:
 class Globs:
     """An ordered list of patterns, read from `root`."""
 
-    __slots__ = ("_absolute", "_both", "_folders", "_ordered", "_rules", "root")
+    __slots__ = ("_absolute", "_both", "_covered", "_folders", "_ordered", "_rules", "root")
 
     def __init__(self, patterns: Iterable[str], root: str = "") -> None:
         self.root = root
         self._rules = [rule for rule in map(_Rule.read, patterns) if rule is not None]
         self._absolute = any(rule.absolute for rule in self._rules)
         self._ordered = self._absolute or any(rule.negated for rule in self._rules)
+        self._covered: dict[str, bool] = {}
         self._both: _Union | None = None
         self._folders: _Union | None = None
         if not self._ordered:  # the order is of no account then: all patterns are tried at once
@@ -103,14 +104,17 @@ class Globs:
         """Whether the file or one of the folders above it (up to the root) is matched, as git decides it: what lies
         in a matched folder cannot be taken back by a negation.
         """
-        if not self._rules:
+        return bool(self._rules) and (self._covers_folder(path.rpartition("/")[0]) or bool(self.decide(path, False)))
+
+    def _covers_folder(self, folder: str) -> bool:
+        """Whether a folder or one above it is matched; most files lie where another one did."""
+        if not folder:
             return False
-        start = path.find("/", 1)
-        while start != -1:
-            if self.decide(path[:start], True):
-                return True
-            start = path.find("/", start + 1)
-        return bool(self.decide(path, False))
+        known = self._covered.get(folder)
+        if known is None:
+            above = self._covers_folder(folder.rpartition("/")[0])
+            known = self._covered[folder] = above or bool(self.decide(folder, True))
+        return known
 
 
 class _Rule:

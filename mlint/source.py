@@ -50,7 +50,7 @@ class Source:
         bom: whether the file starts with a UTF-8 byte order mark.
     """
 
-    __slots__ = ("_ascii", "_bytes", "_exact", "_line_starts", "_newline", "bom", "encoding", "path", "text")
+    __slots__ = ("_ascii", "_bytes", "_exact", "_held", "_line_starts", "_newline", "bom", "encoding", "path", "text")
 
     def __init__(self, text: str, path: str, *, encoding: str = "utf-8", bom: bool = False) -> None:
         self.path = path
@@ -59,6 +59,7 @@ class Source:
         self.bom = bom
         self._ascii = text.isascii()
         self._line_starts: list[int] | None = None
+        self._held: dict[tuple[str, ...], bool] = {}
         self._newline: str | None = None
         # For encodings in which one text has several spellings in bytes (utf-7, iso-2022-jp): the bytes as read, and
         # the fact that writing an edited text could change bytes far from the edit.
@@ -138,12 +139,12 @@ class Source:
                 self._line_starts = list(accumulate(lengths))
         return self._line_starts
 
-    def lines_around(self, node: ast.AST) -> str:
-        """The whole lines in which a node stands."""
-        starts = self.line_starts
-        line: int = getattr(node, "lineno", 1)
-        end: int = getattr(node, "end_lineno", None) or line
-        return self.text[starts[line - 1] : starts[end] if end < len(starts) else len(self.text)]
+    def holds(self, texts: tuple[str, ...]) -> bool:
+        """Whether one of some texts stands in the file; it is searched once for all who ask."""
+        found = self._held.get(texts)
+        if found is None:
+            found = self._held[texts] = any(text in self.text for text in texts)
+        return found
 
     def line(self, number: int) -> str:
         """The text of a line, counted from 1, without its line end.

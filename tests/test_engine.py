@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlint.engine import Engine, EngineOptions, Report, _imports
+from mlint.model.loop_actions import actions
 from mlint.registry import RegistryError, load_index, load_rule
 from mlint.source import Source
 
@@ -181,7 +182,7 @@ def test_every_rule_can_be_loaded_and_has_triggers() -> None:
             assert (rule.code, rule.name) == (entry.code, entry.name)
             assert tuple(rule.channels()) == entry.channels
             for table, word in entry.channels:
-                assert table in ("call", "attribute", "import", "node", "module")
+                assert table in ("call", "attribute", "import", "node", "loop", "module")
                 assert table != "node" or issubclass(getattr(ast, word), ast.AST)
 
 
@@ -213,3 +214,42 @@ def test_local_rules_that_are_wrong(tmp_path: Path, text: str, said: str) -> Non
 def test_local_rules_that_are_missing() -> None:
     with pytest.raises(RegistryError, match="no file or folder nowhere"):
         load_index(["nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("loop", "expected"),
+    [
+        ("for i in range(n):\n    out[i] = x[i]", ("store",)),
+        ("for i in range(n):\n    t = x[i]\n    out[i] = t * t", ("store",)),
+        ("for i in range(n):\n    for j in range(m):\n        out[i, j] += x[i]", ("update",)),
+        ("for v in x:\n    s += v", ("total",)),
+        ("for v in x:\n    s = max(s, v)", ("total",)),
+        ("for v in x:\n    y = f(v)", ()),
+        ("for v in x:\n    out.append(v)", ("append",)),
+        ("for v in x:\n    if v > best:\n        best = v", ("choice",)),
+        ("for v in x:\n    if v > best:\n        print(v)", ()),
+        ("for v in x:\n    s += v\n    print(s)", ("total",)),
+        ("for v in x:\n    with f:\n        s += v", ()),
+        ("for v in x:\n    a = 1\n    b = 2\n    c = 3\n    s += v", ()),
+        ("for i in tf.range(n):\n    print(i)", ("graph",)),
+        ("for i in r:\n    c[i] = 0\n    for j in r:\n        c[i] += x[i, j]", ("store", "update")),
+    ],
+)
+def test_what_rounds_of_a_loop_do(loop: str, expected: tuple[str, ...]) -> None:
+    node = ast.parse(loop).body[0]
+    assert isinstance(node, ast.For)
+    assert actions(node) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("import numpy as np\nx = load(1), np.load(2)\nnp.load(3)\n", 1),
+        ("import numpy as np\nx = np.save(1)\n", 0),
+        ("from numpy import load as read\nread(1)\n", 1),
+    ],
+)
+def test_a_file_in_which_something_is_called_is_shown_once(check: Check, text: str, times: int) -> None:
+    body = "yield ctx.finding(node.body[0], type(node).__name__)"
+    found = check('Module("numpy.load")', text, libraries='("numpy",)', body=body)
+    assert [finding.message for finding in found.findings] == ["Module"] * times

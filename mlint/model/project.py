@@ -46,7 +46,7 @@ class Project:
         self._leads: dict[str, set[str]] = {}
         self._looked_at: set[str] = set()
         self._cut = False
-        self._commands: dict[str, dict[str, str]] = {}
+        self._commands: dict[str, tuple[dict[str, str], str]] = {}
         self._texts: OrderedDict[str, str | None] = OrderedDict()
 
     def begin(self, model: FileModel) -> None:
@@ -160,24 +160,26 @@ class Project:
 
     def console_script(self, path: str) -> str | None:
         """The command of a package that runs a file; None if there is none."""
-        whole = os.path.abspath(path)
-        parts: list[str] = [os.path.basename(whole).removesuffix(".py")]
-        folder = os.path.dirname(whole)
-        for _ in range(_FARTHEST):
-            commands = self._commands.get(folder)
-            if commands is None:
-                from mlint.model.commands import console_scripts
+        whole = os.path.abspath(path).removesuffix(".py")
+        commands, folder = self._commanded(os.path.dirname(whole))
+        if not commands:
+            return None
+        parts = os.path.relpath(whole, folder).split(os.sep)
+        names = {".".join(parts), ".".join(parts[1:]) if parts[0] in ("src", "lib") else ""}
+        return next((command for module, command in commands.items() if module in names), None)
 
-                commands = self._commands[folder] = console_scripts(folder)
-            if commands:
-                names = {".".join(parts), ".".join(parts[1:]) if parts[0] in ("src", "lib") else ""}
-                return next((command for module, command in commands.items() if module in names), None)
+    def _commanded(self, folder: str) -> tuple[dict[str, str], str]:
+        """The commands that the package around a folder installs, with the folder of its packaging files."""
+        found = self._commands.get(folder)
+        if found is None:
+            from mlint.model.commands import console_scripts
+
+            found = (console_scripts(folder), folder)
             above = os.path.dirname(folder)
-            if above == folder or os.path.exists(os.path.join(folder, ".git")):
-                return None
-            parts.insert(0, os.path.basename(folder))
-            folder = above
-        return None
+            if not found[0] and above != folder and not os.path.exists(os.path.join(folder, ".git")):
+                found = self._commanded(above)
+            self._commands[folder] = found
+        return found
 
     # What a dotted name means
 

@@ -10,6 +10,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.tree import FUNCTIONS
@@ -75,19 +76,26 @@ def _inside(model: FileModel) -> str:
     path = model.source.path
     if not os.path.isabs(path):
         return path
-    tops = [] if model.project is None else [os.path.abspath(root) for root in model.project.roots]
-    for top in (*sorted(tops, key=len), os.getcwd()):
-        start = os.path.join(top, "")
+    for start in _tops(() if model.project is None else model.project.roots, os.getcwd()):
         if path.startswith(start):
             return path[len(start) :]
     return path
 
 
+@lru_cache(maxsize=64)
+def _tops(roots: tuple[str, ...], current: str) -> tuple[str, ...]:
+    """The folders that a project's paths start from, each with a separator at its end."""
+    return tuple(os.path.join(top, "") for top in (*sorted(map(os.path.abspath, roots), key=len), current))
+
+
 def _tests(model: FileModel) -> str | None:
     """What makes a file one of tests."""
+    cases = "TestCase" in model.source.text
     for statement in model.module.body:
         if isinstance(statement, ast.ClassDef):
-            if any(_may_be_case(base) and model.names.dotted(base) in _TEST_CASES for base in statement.bases):
+            if cases and any(
+                _may_be_case(base) and model.names.dotted(base) in _TEST_CASES for base in statement.bases
+            ):
                 return f"the test case {statement.name}"
             if statement.name.startswith("Test") and _has_tests(statement.body) and _imports_pytest(model):
                 return f"the test class {statement.name}"

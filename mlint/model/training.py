@@ -103,6 +103,7 @@ class Training:
         self.model = model
         self._rounds: dict[ast.AST, Round] = {}
         self._functions: dict[ast.AST, list[Action]] = {}
+        self._direct_rounds: dict[ast.AST, Round] = {}
         self._direct: dict[ast.AST, Action | None] = {}
 
     # Rounds
@@ -131,6 +132,18 @@ class Training:
         for ancestor in self.model.tree.ancestors(owner):
             if isinstance(ancestor, (ast.With, ast.AsyncWith)):
                 made.accumulates = made.accumulates or any(_accumulates(item.context_expr) for item in ancestor.items)
+        return made
+
+    def direct(self, owner: LoopNode | FunctionNode | ast.Module) -> Round:
+        """A round with only what stands in it itself: enough for `is_loss` and `on_graph`, without reading files."""
+        made = self._direct_rounds.get(owner)
+        if made is not None:
+            return made
+        made = self._direct_rounds[owner] = Round(owner)
+        for node in walk_statements(owner.body):
+            action = self.action(node) if isinstance(node, ast.Call) else None
+            if action is not None:
+                made.actions.append(action)
         return made
 
     def unknown(self, made: Round) -> Iterator[ast.AST]:

@@ -352,21 +352,23 @@ class Tree:
             return
         self._linked.add(part)
         parents = self._parents
-        fields = CHILD_FIELDS
-        push = stack.append
+        fields, leaves = CHILD_FIELDS, _LEAVES
+        pop, push = stack.pop, stack.append
         while stack:
-            current = stack.pop()
+            current = pop()
             single, many = fields[current.__class__]
             for name in single:
                 child = getattr(current, name, None)
                 if child is not None:
                     parents[child] = current
-                    push(child)
+                    if child.__class__ not in leaves:
+                        push(child)
             for name in many:
                 for child in getattr(current, name, ()):
                     if child is not None:
                         parents[child] = current
-                        push(child)
+                        if child.__class__ not in leaves:
+                            push(child)
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """The node that holds ``node``; None for the module."""

@@ -29,12 +29,13 @@ from mlint.model.kinds import (
     TRANSFORMER,
     Kind,
 )
+from mlint.model.loop_actions import APPEND, CHOICE, GRAPH, STORE, TOTAL, UPDATE, innermost
 from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
 from mlint.pattern import Match, Pattern, Template
 from mlint.rule.base import PatternRule, Rule
 from mlint.rule.context import Context, Options
 from mlint.rule.example import Example
-from mlint.rule.triggers import Call, Import, Method, Module, Node, Read, Reference, Store, Trigger
+from mlint.rule.triggers import Call, Import, Loop, Method, Module, Node, Read, Reference, Store, Trigger
 
 if TYPE_CHECKING:
     from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
@@ -106,7 +107,9 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
+    "APPEND",
     "ARRAYS",
+    "CHOICE",
     "COMPREHENSIONS",
     "DATAFRAME",
     "DATASET",
@@ -115,6 +118,7 @@ __all__ = [
     "FILE",
     "FUNCTIONS",
     "GRAD_SCALER",
+    "GRAPH",
     "GROUPBY",
     "HDF5",
     "JAX_ARRAY",
@@ -131,10 +135,13 @@ __all__ = [
     "SCHEDULER",
     "SERIES",
     "SPLITTER",
+    "STORE",
     "TENSOR",
     "TF_DATASET",
     "TF_TENSOR",
+    "TOTAL",
     "TRANSFORMER",
+    "UPDATE",
     "Action",
     "Axis",
     "Batch",
@@ -160,6 +167,7 @@ __all__ = [
     "Kind",
     "Lifted",
     "Location",
+    "Loop",
     "LoopNode",
     "Masked",
     "MaskedStore",
@@ -209,6 +217,7 @@ __all__ = [
     "extreme",
     "filled",
     "find_row_loop",
+    "innermost",
     "is_product",
     "kept",
     "lift_pointwise",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Channel: TypeAlias = tuple[str, str]
 """(table, word): `call` by the last word of the callee, `attribute` by attribute, `import` by imported name, `store` by
-the attribute assigned to, `node` by the class of the node, `module` for the file itself."""
+the attribute assigned to, `node` by the class of the node, `loop` by what its rounds do, `module` for the file."""
 
 
 class Trigger:
@@ -147,11 +147,27 @@ class Node(Trigger):
         return isinstance(node, self.types)
 
 
-class Module(Trigger):
-    """The file as a whole, once."""
+class Loop(Trigger):
+    """A `for` loop by what its rounds do (`mlint.model.loop_actions`), besides more: ``Loop(STORE, UPDATE)``."""
+
+    def __init__(self, *actions: str) -> None:
+        self.actions = actions
 
     def channels(self) -> list[Channel]:
-        return [("module", "")]
+        return [("loop", action) for action in self.actions]
+
+    def matches(self, node: ast.AST, model: FileModel) -> bool:
+        return isinstance(node, ast.For)
+
+
+class Module(Trigger):
+    """The file as a whole, once; with names of functions only a file that may call one of them."""
+
+    def __init__(self, *called: str) -> None:
+        self.called = tuple(sorted({name.rpartition(".")[2] for name in called}))
+
+    def channels(self) -> list[Channel]:
+        return [("module", name) for name in self.called or ("",)]
 
     def matches(self, node: ast.AST, model: FileModel) -> bool:
         return isinstance(node, ast.Module)

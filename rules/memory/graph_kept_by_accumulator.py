@@ -68,8 +68,9 @@ class GraphKeptByAccumulator(Rule):
         if not self._lives_on(target, statement, loop, ctx):
             return
         training = ctx.training
-        made = training.round_of(loop)
-        if not training.is_training(made) or not training.on_graph(value, made) or ctx.flow.grad_context(node):
+        if not training.on_graph(value, training.direct(loop)) or ctx.flow.grad_context(node):
+            return
+        if not training.is_training(training.round_of(loop)):
             return
         safety = self._reads(target, statement, ctx)
         if safety is None:

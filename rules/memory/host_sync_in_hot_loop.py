@@ -60,10 +60,11 @@ class HostSyncInHotLoop(Rule):
         loop = ctx.flow.loop(node)
         if loop is None or not ctx.training.uses_cuda:
             return
-        made = ctx.training.round_of(loop)
-        if not ctx.training.is_training(made) or self._interacts(loop, ctx) or self._seldom(node, loop, ctx):
+        if self._interacts(loop, ctx) or self._seldom(node, loop, ctx):
             return
         if ctx.dotted(node.func) == "torch.cuda.synchronize":
+            if not ctx.training.is_training(ctx.training.round_of(loop)):
+                return
             yield ctx.finding(
                 node,
                 f"`{ctx.short(node)}` waits for the GPU in every pass of the training loop",
@@ -72,8 +73,10 @@ class HostSyncInHotLoop(Rule):
             return
         if self._schedules(node, ctx):
             return
-        value = self._read(node, ctx)
-        if value is None or not ctx.training.on_device(value, made):
+        value = self._read(node, loop, ctx)
+        if value is None or not ctx.training.on_device(value, ctx.training.direct(loop)):
+            return
+        if not ctx.training.is_training(ctx.training.round_of(loop)):
             return
         fix = self._fix(node, value, loop, ctx)
         advice = "read it every n steps, or collect it on the device and read it after the loop"
@@ -83,7 +86,7 @@ class HostSyncInHotLoop(Rule):
             node, f"`{ctx.short(node)}` waits for the GPU in every pass of the training loop", advice, fix
         )
 
-    def _read(self, call: ast.Call, ctx: Context) -> ast.expr | None:
+    def _read(self, call: ast.Call, loop: LoopNode, ctx: Context) -> ast.expr | None:
         """The tensor that a call reads back; None where another call around it is the one to report."""
         func = call.func
         if isinstance(func, ast.Attribute) and func.attr in READS:
@@ -101,7 +104,7 @@ class HostSyncInHotLoop(Rule):
             return value
         if ctx.dotted(func) in CASTS:
             return call.args[0] if len(call.args) == 1 and not call.keywords else None
-        made = ctx.training.round(call)
+        made = ctx.training.direct(loop)
         for argument in call.args:
             parts = [argument]
             if isinstance(argument, ast.JoinedStr):

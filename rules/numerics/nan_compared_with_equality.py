@@ -10,10 +10,11 @@ from mlint.rule import (
     SERIES,
     TENSOR,
     TF_TENSOR,
+    Call,
     Context,
     Example,
     Finding,
-    Node,
+    Reference,
     Rule,
     Safety,
     walk,
@@ -31,6 +32,7 @@ NANS = {
     "tensorflow.experimental.numpy.nan": "tensorflow.math.is_nan",
 }
 """Values that are equal to nothing, and the question that their library asks instead."""
+_CONVERSIONS = ("float", "numpy.float64", "numpy.float32")
 BY_KIND = {
     TENSOR: "torch.isnan",
     TF_TENSOR: "tensorflow.math.is_nan",
@@ -57,19 +59,24 @@ class NanComparedWithEquality(Rule):
 
     code, name = "ML510", "nan-compared-with-equality"
     libraries = ("numpy", "pandas", "torch", "tensorflow", "jax")
-    words = ("nan", "NaN", "NAN", "NaT", ".NA")
     safety = Safety.UNSAFE
-    triggers = (Node(ast.Compare),)
+    triggers = (Reference(*NANS), Call(*_CONVERSIONS))
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
-        assert isinstance(node, ast.Compare)
+        if isinstance(node, ast.ImportFrom) or (isinstance(node, ast.Call) and not _converts_nan(node)):
+            return
+        around = ctx.tree.parent(node)
+        if isinstance(around, ast.UnaryOp):
+            around = ctx.tree.parent(around)
+        if isinstance(around, ast.Compare):
+            yield from self._compared(around, ctx)
+
+    def _compared(self, node: ast.Compare, ctx: Context) -> Iterator[Finding]:
         if len(node.ops) != 1:
             return
         op, left, right = node.ops[0], node.left, node.comparators[0]
         if not isinstance(op, (ast.Eq, ast.NotEq)):
             return  # `x is np.nan` may ask for just this object
-        if not _may_be_nan(left) and not _may_be_nan(right):
-            return
         nan, other = right, left
         test = self._test(right, ctx)
         if test is None:
@@ -99,15 +106,11 @@ class NanComparedWithEquality(Rule):
 
     def _test(self, node: ast.expr, ctx: Context) -> str | None:
         """The question to ask instead, for an expression that is NaN."""
-        if isinstance(node, ast.Call) and ctx.dotted(node.func) in ("float", "numpy.float64", "numpy.float32"):
-            value = node.args[0] if len(node.args) == 1 else None
-            if (
-                isinstance(value, ast.Constant)
-                and isinstance(value.value, str)
-                and value.value.strip("+-").lower() == "nan"
-            ):
-                return "math.isnan" if ctx.dotted(node.func) == "float" else "numpy.isnan"
-            return None
+        if isinstance(node, ast.Call):
+            dotted = ctx.dotted(node.func)
+            if dotted not in _CONVERSIONS or not _converts_nan(node):
+                return None
+            return "math.isnan" if dotted == "float" else "numpy.isnan"
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return self._test(node.operand, ctx)
         if not isinstance(node, (ast.Name, ast.Attribute)):
@@ -182,12 +185,9 @@ class NanComparedWithEquality(Rule):
     )
 
 
-def _may_be_nan(node: ast.expr) -> bool:
-    """A quick look: the name of a NaN, or a call of one argument."""
-    if isinstance(node, ast.UnaryOp):
-        return _may_be_nan(node.operand)
-    if isinstance(node, ast.Attribute):
-        return node.attr in ("nan", "NaN", "NAN", "NA", "NaT")
-    if isinstance(node, ast.Name):
-        return node.id.lower() in ("nan", "na", "nat")
-    return isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
+def _converts_nan(node: ast.Call) -> bool:
+    """``float("nan")``."""
+    value = node.args[0] if len(node.args) == 1 else None
+    return (
+        isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value.strip("+-").lower() == "nan"
+    )

@@ -46,9 +46,16 @@ class IdenticalSeedOnEveryRank(Rule):
 
     code, name = "ML315", "identical-seed-on-every-rank"
     libraries = ("torch",)
-    words = ("init_process_group", "DistributedDataParallel", "FullyShardedDataParallel", "fully_shard", "Accelerator",
-             "deepspeed")  # fmt: skip
-    triggers = (Module(),)
+    triggers = (
+        Module(
+            "torch.distributed.init_process_group",
+            "torch.nn.parallel.DistributedDataParallel",
+            "torch.distributed.fsdp.FullyShardedDataParallel",
+            "torch.distributed.fsdp.fully_shard",
+            "accelerate.Accelerator",
+            "deepspeed.initialize",
+        ),
+    )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         for draw, seed in ctx.model.rank_seeds.repeated():

@@ -40,11 +40,10 @@ class SeedSetAfterUse(Rule):
 
     code, name = "ML317", "seed-set-after-use"
     libraries = ("torch", "tensorflow", "keras", "numpy", "sklearn")
-    words = ("seed", "determinis")
     triggers = (Module(),)
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
-        if not ctx.is_script:
+        if not ctx.is_script or not ctx.source.holds(("seed", "determinis")):
             return
         for late in ctx.model.late_seeds.found:
             message = (

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mlint.rule import Call, Context, Example, Finding, Fix, Node, Rule, Safety, walk_scope
 
+_LISTING = ("list", "tuple", "enumerate")
 _WHAT = {
     "cut": "is cut into parts",
     "numbered": "gives out the numbers",
@@ -59,18 +60,18 @@ class SetOrderUsedAsIds(Rule):
     def _held(self, made: ast.Call | ast.SetComp, assignment: ast.Assign, ctx: Context) -> Iterator[Finding]:
         """A set under a name that is listed or numbered later."""
         target = assignment.targets[0]
-        if len(assignment.targets) != 1 or not isinstance(target, ast.Name) or _integers(made, ctx) or _of_sets(made):
+        if len(assignment.targets) != 1 or not isinstance(target, ast.Name) or _of_sets(made):
             return
-        for read in walk_scope(ctx.tree.scope(assignment)):
-            if not isinstance(read, ast.Name) or read.id != target.id or not isinstance(read.ctx, ast.Load):
+        for call in walk_scope(ctx.tree.scope(assignment)):
+            if not isinstance(call, ast.Call) or not call.args or ctx.dotted(call.func) not in _LISTING:
                 continue
-            call = ctx.tree.parent(read)
-            if not isinstance(call, ast.Call) or ctx.dotted(call.func) not in ("list", "tuple", "enumerate"):
+            read = call.args[0]
+            if not isinstance(read, ast.Name) or read.id != target.id:
                 continue
             if [binding.node for binding in ctx.reaching.of(read) or ()] != [assignment]:
                 continue
             use = ctx.model.order.use(read)
-            if use in _WHAT:
+            if use in _WHAT and not _integers(made, ctx):
                 outer = call if ctx.dotted(call.func) == "list" else read
                 yield ctx.finding(
                     read,

@@ -33,6 +33,7 @@ _ACTIVATIONS = {
     "torch.nn.Sigmoid": "sigmoid",
     "torch.nn.Linear": "linear",
 }
+_RESHAPING = frozenset("view reshape float double to contiguous squeeze unsqueeze flatten transpose permute".split())
 _WRONG = {
     ("cross_entropy", "softmax"): "applies softmax itself, and is given probabilities",
     ("cross_entropy", "log_softmax"): "applies log_softmax itself, and is given log-probabilities",
@@ -82,6 +83,23 @@ def _uses(made: ast.Call, ctx: Context) -> Iterator[ast.Call]:
             isinstance(func, ast.Attribute) and func.attr in attributes
         ):
             yield call
+
+
+def _is_plainly_none(func: ast.expr, ctx: Context) -> bool:
+    """Whether a function is no activation, and ends with none, by a look that costs nothing: most logits are what a
+    linear layer returns, brought into another shape.
+    """
+    if not isinstance(func, ast.Attribute):
+        return False
+    if func.attr in _RESHAPING:
+        return True
+    owner = ctx.tree.class_of(func) if isinstance(func.value, ast.Name) and func.value.id == "self" else None
+    for value in () if owner is None else ctx.kinds.attribute_values(owner, func.attr):
+        if isinstance(value, ast.Call):
+            dotted = ctx.dotted(value.func) or ""
+            if dotted.startswith("torch.nn.") and dotted not in _ACTIVATIONS and dotted != "torch.nn.Sequential":
+                return True
+    return False
 
 
 def _hands_over(node: ast.Call, names: set[str]) -> bool:
@@ -171,6 +189,8 @@ class SoftmaxBeforeCrossEntropy(Rule):
 
     def _of_module(self, node: ast.Call, ctx: Context, depth: int) -> Made | None:
         """What a call of a layer, a Sequential or a class of the file ends with."""
+        if _is_plainly_none(node.func, ctx):
+            return None
         kind = ctx.kinds.of(node.func)
         if kind.name in _ACTIVATIONS:
             return Made(_ACTIVATIONS[kind.name], node, f"`{ctx.short(node.func)}`" if depth else "")

@@ -4,12 +4,14 @@ import ast
 from collections.abc import Iterator
 
 from mlint.rule import (
+    APPEND,
     FUNCTIONS,
     Context,
     Edit,
     Example,
     Finding,
     Lifted,
+    Loop,
     Node,
     NotElementwise,
     Place,
@@ -43,7 +45,7 @@ class AppendUfuncLoop(Rule):
     code, name = "ML104", "append-ufunc-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For, ast.ListComp),)
+    triggers = (Loop(APPEND), Node(ast.ListComp),)
     examples = (
         Example(
             given=ARRAYS,

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mlint.rule import (
+    CHOICE,
     Axis,
     Computed,
     Context,
     Example,
     Finding,
     Lifted,
+    Loop,
     Nest,
-    Node,
     NotElementwise,
     Placed,
     Rule,
@@ -72,7 +73,7 @@ class ArgmaxLoop(Rule):
     libraries = ("numpy",)
     version_guards = False  # no version makes the loop any better
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(CHOICE),)
     examples = (
         Example(
             given=INTEGERS,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Axis, Call, Context, Example, Finding, Lifted, Node, NotElementwise, Place, Rule, Safety
+from mlint.rule import CHOICE, Axis, Call, Context, Example, Finding, Lifted, Loop, NotElementwise, Place, Rule, Safety
 
 ARRAYS = "import numpy as np\na = np.random.normal(size=100)\nb = np.random.normal(size=100)\n"
 
@@ -28,7 +28,7 @@ class BooleanReductionLoop(Rule):
     code, name = "ML116", "boolean-reduction-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For), Call("any", "all", "sum"))
+    triggers = (Loop(CHOICE), Call("any", "all", "sum"))
     examples = (
         Example(
             given=ARRAYS,

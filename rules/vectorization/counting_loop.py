@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Context, Example, Finding, Node, NotElementwise, Rule, Safety
+from mlint.rule import STORE, UPDATE, Context, Example, Finding, Loop, NotElementwise, Rule, Safety
 
 COUNTS = (
     "import numpy as np\nk = np.random.randint(-7, 7, size=100)\nw = np.random.normal(size=100)\n"
@@ -34,7 +34,7 @@ class CountingLoop(Rule):
     code, name = "ML110", "counting-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE, UPDATE),)
     examples = (
         Example(
             given=COUNTS,

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlint.rule import Context, Example, Finding, Lifted, Nest, Node, NotElementwise, Place, Rule, Safety
+from mlint.rule import STORE, UPDATE, Context, Example, Finding, Lifted, Loop, Nest, NotElementwise, Place, Rule, Safety
 
 ARRAYS = "import numpy as np\na = np.random.normal(size=50)\nk = np.random.randint(0, 9, size=50)\nout = np.zeros(50)\n"
 
@@ -44,7 +44,7 @@ class CumulativeLoop(Rule):
     code, name = "ML109", "cumulative-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE, UPDATE),)
     examples = (
         Example(
             given=ARRAYS,

@@ -4,12 +4,13 @@ import ast
 from collections.abc import Iterator
 
 from mlint.rule import (
+    TOTAL,
     Call,
     Context,
     Dot,
     Example,
     Finding,
-    Node,
+    Loop,
     NotElementwise,
     Rule,
     Safety,
@@ -50,7 +51,7 @@ class DotProductLoop(Rule):
     libraries = ("numpy",)
     version_guards = False  # no version makes the loop any better
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For), Call("sum"))
+    triggers = (Loop(TOTAL), Call("sum"))
     examples = (
         Example(
             given=INTEGERS,

@@ -6,17 +6,20 @@ from typing import NamedTuple
 
 from mlint.rule import (
     NDARRAY,
+    STORE,
     TENSOR,
+    UPDATE,
     Context,
     Example,
     Finding,
     Lifted,
+    Loop,
     Nest,
-    Node,
     NotElementwise,
     Rule,
     Safety,
     Target,
+    innermost,
     walk,
 )
 
@@ -76,7 +79,7 @@ class ElementwiseStoreLoop(Rule):
     libraries = ("numpy", "torch")
     version_guards = False  # no version makes the loop any better
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE, UPDATE),)
     examples = (
         Example(
             given=ARRAYS,
@@ -486,9 +489,7 @@ class ElementwiseStoreLoop(Rule):
 
 def _stores(loop: ast.For) -> bool:
     """Whether all that the innermost of nested loops does is to store to an element: a look at the syntax."""
-    body = loop.body
-    while len(body) == 1 and isinstance(body[0], ast.For):
-        body = body[0].body
+    body = innermost(loop)
     if len(body) != 1:
         return False
     statement = body[0]

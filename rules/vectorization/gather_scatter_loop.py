@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Context, Example, Finding, Lifted, Nest, Node, NotElementwise, Rule, Safety
+from mlint.rule import STORE, Context, Example, Finding, Lifted, Loop, Nest, NotElementwise, Rule, Safety
 
 ARRAYS = (
     "import numpy as np\n"
@@ -31,7 +31,7 @@ class GatherScatterLoop(Rule):
     code, name = "ML113", "gather-scatter-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE),)
     examples = (
         Example(
             given=ARRAYS,

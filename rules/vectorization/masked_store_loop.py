@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mlint.rule import (
+    CHOICE,
+    STORE,
     Computed,
     Condition,
     Context,
     Example,
     Finding,
+    Loop,
     Masked,
     MaskedStore,
     Nest,
-    Node,
     NotElementwise,
     Rule,
     Safety,
@@ -21,6 +23,7 @@ from mlint.rule import (
     branches,
     chosen,
     computed,
+    innermost,
     masked,
     value_at,
 )
@@ -66,7 +69,7 @@ class MaskedStoreLoop(Rule):
     libraries = ("numpy",)
     version_guards = False  # no version makes the loop any better
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE, CHOICE),)
     examples = (
         Example(
             given=OUT,
@@ -393,9 +396,7 @@ class MaskedStoreLoop(Rule):
 
 def _decides(loop: ast.For) -> bool:
     """Whether the innermost of nested loops stores to elements under conditions: a look at the syntax."""
-    body = loop.body
-    while len(body) == 1 and isinstance(body[0], ast.For):
-        body = body[0].body
+    body = innermost(loop)
     stores = conditions = False
     for statement in body:
         if isinstance(statement, ast.If):

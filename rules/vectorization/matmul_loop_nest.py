@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Context, Contraction, Example, Factor, Finding, Node, Rule, Safety
+from mlint.rule import STORE, UPDATE, Context, Contraction, Example, Factor, Finding, Loop, Rule, Safety
 
 SETUP = (
     "import numpy as np\nrng = np.random.default_rng()\n"
@@ -51,7 +51,7 @@ class MatmulLoopNest(Rule):
     code, name = "ML105", "matmul-loop-nest"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE, UPDATE),)
     examples = (
         Example(
             given=SETUP,

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mlint.rule import (
+    CHOICE,
     NDARRAY,
+    TOTAL,
     Axis,
     Computed,
     Context,
@@ -15,8 +17,8 @@ from mlint.rule import (
     Extreme,
     Finding,
     Lifted,
+    Loop,
     Nest,
-    Node,
     NotElementwise,
     Place,
     Rule,
@@ -24,6 +26,7 @@ from mlint.rule import (
     Starts,
     computed,
     extreme,
+    innermost,
     starts,
     undisturbed,
 )
@@ -78,7 +81,7 @@ class MinmaxReductionLoop(Rule):
     libraries = ("numpy",)
     version_guards = False  # no version makes the loop any better
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(TOTAL, CHOICE),)
     examples = (
         Example(
             given=INTEGERS,
@@ -387,9 +390,7 @@ class MinmaxReductionLoop(Rule):
 
 def _keeps(loop: ast.For, ctx: Context) -> bool:
     """Whether what the innermost of nested loops does last is to keep an extreme: a look at the syntax."""
-    body = loop.body
-    while len(body) == 1 and isinstance(body[0], ast.For):
-        body = body[0].body
+    body = innermost(loop)
     kept = extreme(ctx.names, body[-1])
     return kept is not None and not kept.others
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlint.rule import Context, Example, Finding, Fix, Method, Node, Rule, Safety, Windows, walk
+from mlint.rule import APPEND, STORE, Context, Example, Finding, Fix, Loop, Method, Node, Rule, Safety, Windows, walk
 
 SETUP = (
     "import numpy as np\na = np.random.normal(size=60)\nout = np.zeros(60)\na[7] = np.nan\na[40] = np.inf\n"
@@ -49,7 +49,7 @@ class MovingWindowLoop(Rule):
     code, name = "ML114", "moving-window-loop"
     libraries = ("numpy", "pandas")
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For, ast.ListComp), Method("apply", of="pandas.Rolling"))
+    triggers = (Loop(STORE, APPEND), Node(ast.ListComp), Method("apply", of="pandas.Rolling"))
     examples = (
         Example(
             given=SETUP,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Context, Example, Finding, Node, NotElementwise, Rule, Safety
+from mlint.rule import STORE, UPDATE, Context, Example, Finding, Loop, NotElementwise, Rule, Safety
 
 LABELS = "import numpy as np\ny = np.random.randint(0, 5, size=60)\nout = np.zeros((60, 5))\n"
 
@@ -26,7 +26,7 @@ class OneHotLoop(Rule):
     code, name = "ML112", "one-hot-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE, UPDATE),)
     examples = (
         Example(
             given=LABELS,

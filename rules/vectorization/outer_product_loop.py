@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Context, Example, Finding, Node, Rule, Safety
+from mlint.rule import STORE, UPDATE, Context, Example, Finding, Loop, Rule, Safety
 
 SETUP = (
     "import numpy as np\na = np.random.normal(size=20)\nb = np.random.normal(size=30)\n"
@@ -41,7 +41,7 @@ class OuterProductLoop(Rule):
     code, name = "ML106", "outer-product-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE, UPDATE),)
     examples = (
         Example(
             given=SETUP,

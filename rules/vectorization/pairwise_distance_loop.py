@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Call, Context, Edit, Example, Finding, Node, Pairwise, Rows, Rule, Safety
+from mlint.rule import STORE, Call, Context, Edit, Example, Finding, Loop, Pairwise, Rows, Rule, Safety
 
 SETUP = "import numpy as np\nX = np.random.normal(size=(20, 5))\nY = np.random.normal(size=(30, 5))\n"
 SCIPY = SETUP + "from scipy.spatial.distance import cdist\n"
@@ -44,7 +44,7 @@ class PairwiseDistanceLoop(Rule):
     code, name = "ML107", "pairwise-distance-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For), Call("numpy.array", "numpy.asarray"))
+    triggers = (Loop(STORE), Call("numpy.array", "numpy.asarray"))
     examples = (
         Example(
             given=SETUP,

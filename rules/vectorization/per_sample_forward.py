@@ -15,6 +15,7 @@ from mlint.rule import (
     TF_TENSOR,
     Batch,
     Batches,
+    Call,
     Context,
     Edit,
     Example,
@@ -22,6 +23,7 @@ from mlint.rule import (
     Fix,
     Kept,
     Kind,
+    Method,
     Node,
     Reading,
     Rule,
@@ -35,14 +37,17 @@ from mlint.rule import (
 
 _TENSORS = (TENSOR, TF_TENSOR, NDARRAY, JAX_ARRAY)
 _RECURRENT = frozenset("torch.nn.RNN torch.nn.LSTM torch.nn.GRU torch.nn.RNNBase".split())
+_EXPANDING = ("torch.unsqueeze", "tensorflow.expand_dims", "numpy.expand_dims", "jax.numpy.expand_dims")
 _CONTAINERS = frozenset("torch.nn.ModuleList torch.nn.ModuleDict torch.nn.ParameterList".split())
 _KERAS_METHODS = frozenset({"predict", "predict_on_batch"})
 _WRAPPERS = frozenset("to cuda cpu float double half long contiguous detach".split())
 _JOINING = frozenset("torch.cat torch.concat torch.vstack tensorflow.concat numpy.concatenate numpy.vstack".split())
 _STACKING = frozenset("torch.stack tensorflow.stack numpy.array numpy.stack".split())
 _GRADIENTS = frozenset("backward manual_backward gradient grad zero_grad step".split())
-_ONE = re.compile(r"\[None|newaxis|:[^\]\n]*\+ *1 *[,\]]|\[\[|unsqueeze\(|expand_dims\(|(view|reshape)\(\(?1\b")
-"""A subscript that may be a batch of one: ``x[None]``, ``x[i:i + 1]``, ``x[[i]]``."""
+_ONE_PART = ("[None", "newaxis", "+ 1]", "+1]", "+ 1,", "+1,")
+_ONE = ("unsqueeze(", "expand_dims(", "view(1", "view((1", "reshape(1", "reshape((1", *_ONE_PART)
+"""How a batch of one may be written: ``x[None]``, ``x[i:i + 1]``, ``x[i].unsqueeze(0)``."""
+_REPEATING = (ast.For, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.Lambda)
 _MEMORY = re.compile(r"memory|\boom\b|vram|too (big|large)|batch[ _]?size|one (by|at) (one|a time)", re.IGNORECASE)
 
 NET = (
@@ -76,8 +81,8 @@ class PerSampleForward(Rule):
     code, name = "ML126", "per-sample-forward"
     libraries = ("torch", "tensorflow", "keras")
     safety = Safety.UNSAFE
-    triggers = tuple(Node(kind) for kind in (ast.For, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.Lambda))
-    words = ("unsqueeze(", "expand_dims(", "[None", "+ 1]", "+1]", "+ 1,", "+1,", "view(1", "reshape(1", "newaxis")
+    triggers = (Node(*_REPEATING), Method("unsqueeze", "view", "reshape"), Call(*_EXPANDING))
+    words = _ONE
     examples = (
         Example(
             given=NET,
@@ -215,11 +220,13 @@ class PerSampleForward(Rule):
     )
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
-        if not _ONE.search(ctx.source.lines_around(node)):
-            return
-        for part in walk(node):
-            if _may_be_one(part):
-                yield from self._at(part, ctx)
+        if isinstance(node, ast.Call):
+            if _may_be_one(node) and any(isinstance(ancestor, _REPEATING) for ancestor in ctx.tree.ancestors(node)):
+                yield from self._at(node, ctx)
+        elif ctx.source.holds(_ONE_PART):
+            for part in walk(node):
+                if isinstance(part, ast.Subscript) and _may_be_one(part):
+                    yield from self._at(part, ctx)
 
     def _at(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         """What is said of a batch of one sample."""

@@ -3,7 +3,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import Context, Example, Finding, Lifted, Nest, Node, NotElementwise, Place, Rule, Safety, dot_total
+from mlint.rule import (
+    TOTAL,
+    Context,
+    Example,
+    Finding,
+    Lifted,
+    Loop,
+    Nest,
+    NotElementwise,
+    Place,
+    Rule,
+    Safety,
+    dot_total,
+    innermost,
+)
 
 NUMPY = "import numpy as np\n"
 ARRAYS = NUMPY + "a = np.random.normal(size=100)\nb = np.random.normal(size=100)\n"
@@ -36,7 +50,7 @@ class SumReductionLoop(Rule):
     code, name = "ML102", "sum-reduction-loop"
     libraries = ("numpy",)
     safety = (Safety.SAFE, Safety.UNSAFE)
-    triggers = (Node(ast.For),)
+    triggers = (Loop(TOTAL),)
     examples = (
         Example(
             given=ARRAYS,
@@ -227,9 +241,7 @@ class SumReductionLoop(Rule):
         )
 
     def _read(self, node: ast.For, ctx: Context) -> tuple[Nest, ast.stmt, str, str, int | float, Lifted] | None:
-        inner = node.body
-        while len(inner) == 1 and isinstance(inner[0], ast.For):
-            inner = inner[0].body
+        inner = innermost(node)
         if len(inner) != 1 or _updated(inner[0]) is None:
             return None
         nest = ctx.elementwise.nest(node)

@@ -4,16 +4,21 @@ import ast
 from collections.abc import Iterator
 
 from mlint.rule import (
+    CHOICE,
     COMPREHENSIONS,
+    GRAPH,
     JAX_ARRAY,
+    STORE,
     TENSOR,
+    TOTAL,
+    UPDATE,
     Batches,
     Context,
     Edit,
     Example,
     Finding,
     Fix,
-    Node,
+    Loop,
     NotElementwise,
     Pointwise,
     Rule,
@@ -64,7 +69,7 @@ class TensorElementLoop(Rule):
     code, name = "ML130", "tensor-element-loop"
     libraries = ("torch", "tensorflow", "jax")
     safety = Safety.UNSAFE
-    triggers = (Node(ast.For),)
+    triggers = (Loop(STORE, UPDATE, TOTAL, CHOICE, GRAPH),)
     examples = (
         Example(
             given=TORCH,

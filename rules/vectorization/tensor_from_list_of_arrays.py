@@ -13,6 +13,9 @@ _TAKES_ALL = frozenset(
 """Dtypes to which a number and an array are converted alike: whatever does not fit becomes inf."""
 
 
+_NO_ARRAYS = (ast.Constant, ast.List, ast.Tuple, ast.ListComp, ast.Starred, ast.JoinedStr, ast.Dict)
+
+
 class TensorFromListOfArrays(Rule):
     """A tensor is made from a list of NumPy arrays, which are read number by number.
 
@@ -49,6 +52,9 @@ class TensorFromListOfArrays(Rule):
             made = bindings[0].value if len(bindings) == 1 and not bindings[0].path else None
         if not isinstance(made, (ast.List, ast.Tuple, ast.ListComp)):
             return
+        first = made.elt if isinstance(made, ast.ListComp) else made.elts[0] if made.elts else None
+        if first is None or isinstance(first, _NO_ARRAYS) or not ctx.kinds.of(first).is_a(NDARRAY):
+            return  # most lists hold numbers: no need to look at all of one
         kind = ctx.kinds.of(source)
         if kind.name not in ("list", "tuple") or not kind.elements:
             return

@@ -35,8 +35,13 @@ def _library_bases(kinds: Kinds, definition: ast.ClassDef) -> Iterator[str]:
             yield dotted
 
 
-def lineage(kinds: Kinds, definition: ast.ClassDef) -> Iterator[tuple[Kinds, ast.ClassDef]]:
-    """A class and its bases in the project, nearest first, each with the kinds of its file."""
+def lineage(
+    kinds: Kinds, definition: ast.ClassDef, *, abroad: bool = True
+) -> Iterator[tuple[Kinds, ast.ClassDef]]:
+    """A class and its bases in the project, nearest first, each with the kinds of its file.
+
+    Without ``abroad``, those of the file alone.
+    """
     seen: set[ast.ClassDef] = set()
     pending = [(kinds, definition)]
     while pending:
@@ -51,27 +56,31 @@ def lineage(kinds: Kinds, definition: ast.ClassDef) -> Iterator[tuple[Kinds, ast
             if other is not None:
                 pending.append((home, other))
                 continue
+            if not abroad:
+                continue
             dotted = home.names.dotted(node)
             found = None if dotted is None else home.foreign(dotted)
             if found is not None and isinstance(found[1], ast.ClassDef):
                 pending.append((found[0], found[1]))
 
 
-def methods(kinds: Kinds, owner: ast.ClassDef, name: str) -> Iterator[tuple[Kinds, ast.AST]]:
-    """The methods of a name in a class and in its bases, nearest first."""
-    for home, definition in lineage(kinds, owner):
+def methods(
+    kinds: Kinds, owner: ast.ClassDef, name: str, *, abroad: bool = True
+) -> Iterator[tuple[Kinds, ast.AST]]:
+    """The methods of a name in a class and in its bases, without ``abroad`` those of its file alone, nearest first."""
+    for home, definition in lineage(kinds, owner, abroad=abroad):
         for statement in definition.body:
             if isinstance(statement, FUNCTIONS) and statement.name == name:
                 yield home, statement
 
 
 def attribute_values(
-    kinds: Kinds, owner: ast.ClassDef, name: str
+    kinds: Kinds, owner: ast.ClassDef, name: str, *, abroad: bool = True
 ) -> list[tuple[Kinds, ast.expr | ast.AnnAssign]]:
-    """Everything that a class and its bases assign to an attribute."""
+    """Everything that a class and its bases, without ``abroad`` those of its file alone, assign to an attribute."""
     return [
         (home, value)
-        for home, definition in lineage(kinds, owner)
+        for home, definition in lineage(kinds, owner, abroad=abroad)
         for value in _own_attributes(home, definition).get(name, ())
     ]
 
@@ -183,6 +192,14 @@ def attribute_kind(kinds: Kinds, owner: ast.ClassDef, name: str) -> Kind | None:
 
             kind = join([kind, arithmetic(kind, home.of(value.statement.value), value.statement.op)])
     return kind
+
+
+def hopeless(kinds: Kinds, owner: ast.ClassDef, name: str) -> bool:
+    """Whether the class's own file assigns something unknown to an attribute: its bases cannot make that known."""
+    return any(
+        not isinstance(value, _Augmented) and not value_kind(home, value, name).known
+        for home, value in attribute_values(kinds, owner, name, abroad=False)
+    )
 
 
 def value_kind(kinds: Kinds, value: ast.expr | ast.AnnAssign, name: str) -> Kind:

@@ -192,7 +192,7 @@ class Kinds:
 
     def attribute_values(self, owner: ast.ClassDef, name: str) -> list[ast.expr | ast.AnnAssign]:
         """Everything that a class of this file, or its bases in it, assigns to an attribute of self."""
-        return [value for home, value in classes.attribute_values(self, owner, name) if home is self]
+        return [value for _, value in classes.attribute_values(self, owner, name, abroad=False)]
 
     def foreign(self, dotted: str) -> tuple[Kinds, ast.AST] | None:
         """The function or class of another file of the project that a dotted name refers to, with its kinds."""

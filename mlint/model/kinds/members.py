@@ -67,10 +67,13 @@ def of_kind(kinds: Kinds, receiver: Kind, name: str) -> Kind:
 
 
 def _of_class(kinds: Kinds, home: tuple[Kinds, ast.ClassDef], name: str) -> Kind | None:
-    for place, method in classes.methods(*home, name):
-        if isinstance(method, ast.FunctionDef) and functions.is_property(place, method):
-            return classes.imported(functions.returned(place, method), place, kinds)
-        return UNKNOWN
+    for abroad in (False, True):  # other files are read where the class's own does not settle it
+        for place, method in classes.methods(*home, name, abroad=abroad):
+            if isinstance(method, ast.FunctionDef) and functions.is_property(place, method):
+                return classes.imported(functions.returned(place, method), place, kinds)
+            return UNKNOWN
+        if not abroad and classes.hopeless(*home, name):
+            return UNKNOWN
     kind = classes.attribute_kind(*home, name)
     return None if kind is None else classes.imported(kind, home[0], kinds)
 

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.kinds import NDARRAY
+from mlint.model.loop_actions import LONGEST, innermost
 from mlint.model.loops.lengths import Length
 
 if TYPE_CHECKING:
@@ -83,16 +84,13 @@ class Nest(NamedTuple):
         return frozenset[str]().union(*(axis.names for axis in self.axes))
 
 
-_LONGEST = 3
 _PLAIN = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.Expr, ast.For)
 
 
 def _is_plain(loop: ast.For) -> bool:
     """Whether the innermost body is short and made of simple statements: a look that costs nothing, at every loop."""
-    body = loop.body
-    while len(body) == 1 and isinstance(body[0], ast.For):
-        body = body[0].body
-    return len(body) <= _LONGEST and all(isinstance(statement, _PLAIN) for statement in body)
+    body = innermost(loop)
+    return len(body) <= LONGEST and all(isinstance(statement, _PLAIN) for statement in body)
 
 
 class Counted:
