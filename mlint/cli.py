@@ -69,19 +69,18 @@ def _reason(error: OSError) -> str:
 
 
 def _run(arguments: list[str], console: Console) -> int:
+    word, rest = first_word(arguments)
+    if word == "smoke":
+        return _smoke(rest, console)
+
     from mlint.registry import RegistryError
     from mlint.settings import SettingsError
 
-    word, rest = first_word(arguments)
     try:
         if word == "check":
             return _check(rest, console)
         if word == "explain":
             return _explain(rest, console)
-        if word == "smoke":
-            from mlint.smoke.command import main as smoke
-
-            return smoke(rest, console, dict(os.environ))
     except (UsageError, SettingsError, RegistryError) as error:
         console.warn(str(error))
         return 2
@@ -98,6 +97,18 @@ def _check(arguments: list[str], console: Console) -> int:
     from mlint.check import Check
 
     return Check(options, console, os.environ).run()
+
+
+def _smoke(arguments: list[str], console: Console) -> int:
+    from mlint.settings import SettingsError
+
+    try:
+        from mlint.smoke.command import main as smoke
+
+        return smoke(arguments, console, dict(os.environ))
+    except (UsageError, SettingsError) as error:
+        console.warn(str(error))
+        return 2
 
 
 def _explain(words: list[str], console: Console) -> int:

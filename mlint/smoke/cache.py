@@ -40,8 +40,6 @@ def load(folder: str, name: str) -> Verdict | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     verdict.cached = True
-    verdict.not_run = [(code, name, reason) for code, name, reason in verdict.not_run]
-    verdict.timings = [(what, seconds) for what, seconds in verdict.timings]
     return verdict
 
 

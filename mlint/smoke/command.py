@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mlint.arguments import FORMATS, UsageError, colored, nearest
 from mlint.console import Console
@@ -14,12 +13,9 @@ from mlint.report.summary import counted, summary
 from mlint.settings import Settings, SettingsResolver
 from mlint.smoke import cache
 from mlint.smoke.configuration import Configuration, TargetConfiguration
-from mlint.smoke.failure_codes import pages
 from mlint.smoke.interpreter import NoInterpreterError, interpreter
-from mlint.smoke.launch import LaunchError, run
 from mlint.smoke.options import configuration, parse
-from mlint.smoke.pages import check_selectors
-from mlint.smoke.verdict import Verdict, findings, judged
+from mlint.smoke.verdict import Verdict, findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +59,8 @@ class Smoke:
         """Do what the options ask for and return the exit code."""
         options, console = self._options, self._console
         if options.list:
+            from mlint.smoke.failure_codes import pages
+
             console.result("".join(f"{entry.code}  {entry.name}: {_first(entry.page)}\n" for entry in pages().values()))
             return 0
         if options.init:
@@ -71,7 +69,6 @@ class Smoke:
             console.result(propose(self._settings))
             return 0
         asked = configuration(options, self._settings)
-        check_selectors((*asked.select, *asked.ignore))
         if not asked.target:
             raise UsageError(_NO_TARGET)
         try:
@@ -81,17 +78,17 @@ class Smoke:
         console.detail(f"interpreter: {python}")
         began = time.monotonic()
         found: list[Finding] = []
+        self._summaries: dict[str, tuple[str, str]] = {}
         broken = False
         for index, target in enumerate(asked.target):
             left = asked.budget - (time.monotonic() - began)
             share = max(left / (len(asked.target) - index), 0.1)
-            try:
-                verdict = self._verdict(replace(asked, budget=round(share, 1)), asked, target, python)
-            except LaunchError as error:
-                raise UsageError(str(error)) from None
+            verdict = self._verdict(asked._replace(budget=round(share, 1)), asked, target, python)
             if verdict.unusable:
                 raise UsageError(verdict.unusable)
-            found += findings(verdict, target, asked, lambda target=target: self._place(asked, target))  # type: ignore[misc]
+            several = len(asked.target) > 1
+            found += findings(verdict, target, several, lambda target=target: self._place(asked, target))  # type: ignore[misc]
+            self._summaries.update(verdict.summaries)
             self._tell(verdict, target)
             broken = broken or bool(verdict.internal)
         self._report(found)
@@ -109,6 +106,11 @@ class Smoke:
         kept = cache.load(folder, name) if keeping else None
         if kept is not None:
             return kept
+        from mlint.smoke.launch import LaunchError, run
+        from mlint.smoke.pages import check_selectors
+        from mlint.smoke.verdict import judged, locate
+
+        check_selectors((*asked.select, *asked.ignore))
         files: dict[str, Any] = {}
 
         def heard(event: dict[str, Any]) -> None:
@@ -117,8 +119,12 @@ class Smoke:
             elif event["event"] in ("stage", "check"):
                 self._console.detail(f"{target.title}: {event.get('doing') or event['code'] + ' ' + event['name']}")
 
-        outcome = run(budgeted, target, python, self._environment, heard)
+        try:
+            outcome = run(budgeted, target, python, self._environment, heard)
+        except LaunchError as error:
+            raise UsageError(str(error)) from None
         verdict = judged(outcome, budgeted)
+        locate(verdict, target, asked.roots)
         if keeping:
             cache.save(folder, name, verdict, files or None)
         return verdict
@@ -190,7 +196,7 @@ class Smoke:
         from mlint.smoke.pages import SmokeIndex, address, explanation, source_of
 
         context = report.ReportContext(
-            index=SmokeIndex(),
+            index=SmokeIndex(self._summaries),
             sources=source_of,
             rule_url=address,
             explanation=explanation,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 BUDGET = 20.0
 TIMEOUT = 60.0
@@ -20,8 +19,7 @@ _SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _POWERS = "kMGT"
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """Figures that must not be exceeded; None is no limit."""
 
     parameters: float | None = None
@@ -32,8 +30,7 @@ class Limits:
     flops: float | None = None
 
 
-@dataclass(frozen=True)
-class TargetConfiguration:
+class TargetConfiguration(NamedTuple):
     """One [[tool.mlint.smoke.target]].
 
     Attributes:
@@ -53,8 +50,8 @@ class TargetConfiguration:
     frozen: tuple[str, ...] = ()
     reduction: str = "mean"
     ddp: bool = False
-    exempt: dict[str, list[str]] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    exempt: Mapping[str, list[str]] = {}
+    limits: Limits = Limits()
 
     @property
     def title(self) -> str:
@@ -62,8 +59,7 @@ class TargetConfiguration:
         return self.name or self.model
 
 
-@dataclass(frozen=True)
-class Configuration:
+class Configuration(NamedTuple):
     """The whole section, with its defaults.
 
     Attributes:
@@ -144,13 +140,15 @@ def limits_from(section: Mapping[str, Any]) -> Limits:
 
 def to_plain(configuration: Configuration | TargetConfiguration) -> dict[str, Any]:
     """The configuration as plain data for JSON."""
-    return asdict(configuration)
+    values = configuration._asdict()
+    if isinstance(configuration, Configuration):
+        return {**values, "target": [to_plain(target) for target in configuration.target]}
+    return {**values, "limits": configuration.limits._asdict()}
 
 
 def target_from_plain(data: Mapping[str, Any]) -> TargetConfiguration:
     """The target that `to_plain` wrote."""
-    known = {one.name for one in fields(TargetConfiguration)}
-    values = {key: value for key, value in data.items() if key in known}
+    values = dict(data)
     values["frozen"] = tuple(values["frozen"])
     values["limits"] = Limits(**values["limits"])
     return TargetConfiguration(**values)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mlint.smoke.checks.catalogue import Entry
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlint.smoke.checks.catalogue import Entry
 
 _PAGES = {
     "MS001": (
@@ -88,17 +90,23 @@ The interpreter is the one that `python = ...` or `--python` names, else that of
     ),
 }
 
-FAILURES = {code: Entry(code, name, "exact", 0.0, (), page.strip() + "\n") for code, (name, page) in _PAGES.items()}
-"""Code -> what stands in the catalogue for it."""
+NAMES = {code: name for code, (name, _) in _PAGES.items()}
+"""Code -> name."""
 
 
 def pages() -> dict[str, Entry]:
-    """Code -> entry of everything that the smoke stage can report."""
-    from mlint.smoke.checks.catalogue import catalogue
+    """Code -> entry of everything that the smoke stage can report; reads the source of every check."""
+    from mlint.smoke.checks.catalogue import Entry, catalogue
 
-    return dict(sorted({**FAILURES, **catalogue()}.items()))
+    own = {code: Entry(code, name, "exact", 0.0, (), page.strip() + "\n") for code, (name, page) in _PAGES.items()}
+    return dict(sorted({**own, **catalogue()}.items()))
 
 
-def summary(entry: Entry) -> str:
+def summary_of(page: str) -> str:
     """The first paragraph of a page, on one line."""
-    return " ".join(entry.page.strip().split("\n\n")[0].split())
+    return " ".join(page.strip().split("\n\n")[0].split())
+
+
+def summary(code: str) -> str:
+    """What a failure of the target is, on one line."""
+    return summary_of(_PAGES[code][1]) if code in _PAGES else ""

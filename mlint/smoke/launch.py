@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlint.smoke.configuration import TIMEOUT, Configuration, TargetConfiguration, to_plain
@@ -108,7 +108,7 @@ def run(
         raise LaunchError("mlint smoke needs a POSIX system: it runs the target in a process group of its own")
     folder = tempfile.mkdtemp(prefix="mlint-smoke-")
     try:
-        return _Child(replace(configuration, target=(target,)), python, given, folder, heard).run()
+        return _Child(configuration._replace(target=(target,)), python, given, folder, heard).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

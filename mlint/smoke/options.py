@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mlint import __version__
 from mlint.arguments import FORMATS, Formatter, Parser, UsageError, nearest
@@ -134,7 +133,7 @@ def configuration(options: Namespace, settings: Settings) -> Configuration:
         python = os.path.abspath(os.path.expanduser(options.python))
     root = settings.root or os.getcwd()
     roots = tuple(dict.fromkeys([root, *(path for path in settings.source_roots if os.path.isdir(path))]))
-    return replace(whole, python=python, root=root, roots=roots, target=tuple(_targets(options, whole.target)))
+    return whole._replace(python=python, root=root, roots=roots, target=tuple(_targets(options, whole.target)))
 
 
 def _targets(options: Namespace, configured: tuple[TargetConfiguration, ...]) -> list[TargetConfiguration]:
@@ -158,7 +157,7 @@ def _targets(options: Namespace, configured: tuple[TargetConfiguration, ...]) ->
     if flags:
         checked = _checked(TARGET.read, {"model": "a:b", **flags})
         del checked["model"]
-        chosen = [replace(target, **checked) for target in chosen]  # type: ignore[arg-type]
+        chosen = [target._replace(**checked) for target in chosen]  # type: ignore[arg-type]
     return chosen
 
 

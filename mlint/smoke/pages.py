@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 
 from mlint.arguments import UsageError, nearest
-from mlint.smoke.checks.catalogue import Entry
-from mlint.smoke.failure_codes import pages, summary
+from mlint.smoke.failure_codes import pages, summary_of
 from mlint.smoke.selection import selects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mlint.smoke.checks.catalogue import Entry
     from mlint.source import Source
 
 _DOCUMENTATION = "https://github.com/mlint/mlint/blob/main/docs/smoke-checks.md"
@@ -25,19 +24,16 @@ _TIERS = {
 class CheckSummary:
     """What a report says about a check."""
 
-    def __init__(self, entry: Entry) -> None:
-        self.code, self.name = entry.code, entry.name
-        self.summary = summary(entry)
+    def __init__(self, code: str, name: str, summary: str) -> None:
+        self.code, self.name, self.summary = code, name, summary
         self.libraries = ("torch",)
 
 
 class SmokeIndex:
-    """The checks by code, as the reports want them."""
+    """The checks by code, as the reports want them: those that found something, of which a verdict tells all."""
 
-    @cached_property
-    def by_code(self) -> dict[str, CheckSummary]:
-        """Code -> summary."""
-        return {code: CheckSummary(entry) for code, entry in pages().items()}
+    def __init__(self, summaries: Mapping[str, tuple[str, str]]) -> None:
+        self.by_code = {code: CheckSummary(code, name, text) for code, (name, text) in summaries.items()}
 
 
 def address(name: str) -> str | None:
@@ -64,7 +60,7 @@ def page(word: str) -> str:
     family = [one for one in known.values() if one.code.startswith(code)]
     if not family:
         raise UsageError(f"there is no check {word!r}{nearest(code, known)}")
-    return "".join(f"{one.code}  {one.name}: {summary(one)}\n" for one in family)
+    return "".join(f"{one.code}  {one.name}: {summary_of(one.page)}\n" for one in family)
 
 
 def check_selectors(texts: Iterable[str]) -> None:

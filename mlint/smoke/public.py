@@ -28,12 +28,14 @@ class Report:
         not_run: (code, name, reason) of every check that did not run.
         timings: (stage or code, seconds), in order.
         device: what the model ran on.
+        summaries: code to name and one line about it, of what was found.
     """
 
     findings: list[Finding]
     not_run: list[tuple[str, str, str]] = field(default_factory=list)
     timings: list[tuple[str, float]] = field(default_factory=list)
     device: str = ""
+    summaries: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def codes(self) -> list[str]:
@@ -53,7 +55,7 @@ class Report:
         from mlint.smoke.pages import SmokeIndex, source_of
 
         stream = io.StringIO()
-        context = report.ReportContext(index=SmokeIndex(), sources=source_of)
+        context = report.ReportContext(index=SmokeIndex(self.summaries), sources=source_of)
         report.write("full", self.findings, stream, context=context)
         return stream.getvalue()
 
@@ -132,9 +134,9 @@ def check(
     if verdict.internal:
         message, text = verdict.internal[0]
         raise SmokeError(f"internal error: {message}\n{text}")
-    found = findings(verdict, target, configuration, lambda: _place(model))
+    found = findings(verdict, target, False, lambda: _place(model))
     found.sort(key=lambda finding: finding.sort_key)
-    return Report(found, verdict.not_run, verdict.timings, verdict.device)
+    return Report(found, verdict.not_run, verdict.timings, verdict.device, verdict.summaries)
 
 
 def _known(configuration: Configuration) -> None:

@@ -99,7 +99,7 @@ class Session:
             reduction=given.reduction,
             ddp=given.ddp,
             exempt={code: tuple(patterns) for code, patterns in given.exempt.items()},
-            limits={name: value for name, value in vars(given.limits).items() if value is not None},
+            limits={name: value for name, value in given.limits._asdict().items() if value is not None},
             project=Path(self._configuration.root or os.curdir),
         )
         loss = target.loss
@@ -236,6 +236,7 @@ class Session:
     def _observed(self, observation: Observation, check: type[Check]) -> None:
         facts = {name: getattr(observation, name) for name in observation.__dataclass_fields__}
         facts["name"] = observation.name or check.name
+        facts["summary"] = " ".join((check.__doc__ or "").strip().split("\n\n")[0].split())
         facts["severity"] = observation.severity or {"exact": "error", "differential": "warning"}.get(
             check.tier, "info"
         )

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
 
 from mlint.finding import Finding, Location
 from mlint.smoke.configuration import Configuration, TargetConfiguration
-from mlint.smoke.definition import definition
-from mlint.smoke.failure_codes import FAILURES
-from mlint.smoke.failures import is_users
-from mlint.smoke.launch import Outcome
+from mlint.smoke.failure_codes import NAMES, summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlint.smoke.launch import Outcome
 
 Place = tuple[str, int]
 
 
-@dataclass
 class Verdict:
     """What is known about one target after a run.
 
@@ -38,20 +37,43 @@ class Verdict:
         cached: whether this was remembered rather than run.
     """
 
-    facts: list[dict[str, Any]] = field(default_factory=list)
-    not_run: list[tuple[str, str, str]] = field(default_factory=list)
-    timings: list[tuple[str, float]] = field(default_factory=list)
-    internal: list[tuple[str, str]] = field(default_factory=list)
-    unusable: str = ""
-    complete: bool = False
-    ran: int = 0
-    device: str = ""
-    torch: str = ""
-    written: list[str] = field(default_factory=list)
-    printed: str = ""
-    seconds: float = 0.0
-    peak: int = 0
-    cached: bool = False
+    def __init__(
+        self,
+        *,
+        facts: list[dict[str, Any]] | None = None,
+        not_run: Iterable[tuple[str, str, str]] = (),
+        timings: Iterable[tuple[str, float]] = (),
+        internal: Iterable[tuple[str, str]] = (),
+        unusable: str = "",
+        complete: bool = False,
+        ran: int = 0,
+        device: str = "",
+        torch: str = "",
+        written: Iterable[str] = (),
+        printed: str = "",
+        seconds: float = 0.0,
+        peak: int = 0,
+        cached: bool = False,
+    ) -> None:
+        self.facts = facts or []
+        self.not_run = [(code, name, reason) for code, name, reason in not_run]
+        self.timings = [(what, time) for what, time in timings]
+        self.internal = [(message, text) for message, text in internal]
+        self.unusable = unusable
+        self.complete = complete
+        self.ran = ran
+        self.device = device
+        self.torch = torch
+        self.written = list(written)
+        self.printed = printed
+        self.seconds = seconds
+        self.peak = peak
+        self.cached = cached
+
+    @property
+    def summaries(self) -> dict[str, tuple[str, str]]:
+        """Code -> name and what it is about, of what was found."""
+        return {facts["code"]: (facts["name"], facts.get("summary") or summary(facts["code"])) for facts in self.facts}
 
 
 def judged(outcome: Outcome, configuration: Configuration) -> Verdict:
@@ -64,7 +86,7 @@ def judged(outcome: Outcome, configuration: Configuration) -> Verdict:
         kind = event.pop("event")
         if kind == "failure":
             failed = True
-            verdict.facts.append({**event, "name": FAILURES[event["code"]].name, "severity": "error"})
+            verdict.facts.append({**event, "name": NAMES[event["code"]], "severity": "error"})
         elif kind == "observation":
             verdict.facts.append(event)
         elif kind == "planned":
@@ -111,7 +133,7 @@ def _all_for_budget(outcome: Outcome, planned: list[tuple[str, str]]) -> bool:
 
 def _failure(code: str, message: str, advice: str = "", place: Place | None = None, text: str = "") -> dict[str, Any]:
     return {
-        "code": code, "name": FAILURES[code].name, "message": message, "advice": advice, "severity": "error",
+        "code": code, "name": NAMES[code], "message": message, "advice": advice, "severity": "error",
         "place": place, "text": text,
     }  # fmt: skip
 
@@ -171,6 +193,8 @@ def _doing(event: dict[str, Any]) -> str:
 
 def _users(frames: Iterable[tuple[str, int, str]]) -> Place | None:
     """The innermost line of the user's code in a stack whose innermost frame comes first."""
+    from mlint.smoke.failures import is_users
+
     for file, line, _ in frames:
         if is_users(file):
             return file, line
@@ -178,11 +202,15 @@ def _users(frames: Iterable[tuple[str, int, str]]) -> Place | None:
 
 
 def _frame(frames: list[tuple[str, int, str]]) -> str:
+    from mlint.smoke.failures import is_users
+
     file, line, name = next((frame for frame in frames if is_users(frame[0])), frames[0])
     return f"{name} ({os.path.basename(file)}:{line})"
 
 
 def _signal(number: int) -> str:
+    import signal
+
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -198,22 +226,30 @@ def _last(printed: str) -> str:
     return "\n".join(printed.strip().splitlines()[-8:])
 
 
+def locate(verdict: Verdict, target: TargetConfiguration, roots: Iterable[str]) -> None:
+    """Put what has no place of its own where the model is defined, if that can be seen in the project's source."""
+    without = [facts for facts in verdict.facts if facts.get("place") is None and _of_model(facts)]
+    if without:
+        from mlint.smoke.definition import definition
+
+        place = definition(target.model, tuple(roots))
+        for facts in without:
+            facts["place"] = place
+
+
+def _of_model(facts: dict[str, Any]) -> bool:
+    """Whether something is about the model, and not about how the target is configured or where it runs."""
+    return facts["code"] != "MS005" and (facts["code"] != "MS001" or bool(facts.get("text")))
+
+
 def findings(
-    verdict: Verdict, target: TargetConfiguration, configuration: Configuration, configured: Callable[[], Place]
+    verdict: Verdict, target: TargetConfiguration, several: bool, configured: Callable[[], Place]
 ) -> list[Finding]:
-    """The findings of a verdict; one without a place stands where the model is defined, else where it is configured."""
-    fallback: list[Place] = []
+    """The findings of a verdict; one without a place stands where the target is configured."""
     made = []
     for facts in verdict.facts:
-        place = facts.get("place")
-        if place is None:
-            if not fallback:
-                found = None if facts["code"] == "MS005" else definition(target.model, configuration.roots)
-                if facts["code"] == "MS001" and not facts.get("text"):
-                    found = None
-                fallback.append(found or configured())
-            place = fallback[0]
-        made.append(_finding(facts, (str(place[0]), int(place[1])), target, len(configuration.target) > 1))
+        place = facts.get("place") or configured()
+        made.append(_finding(facts, (str(place[0]), int(place[1])), target, several))
     return made
 
 
