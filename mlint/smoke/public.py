@@ -130,7 +130,7 @@ def check(
     except (TypeError, ValueError) as error:
         raise SmokeError(str(error)) from None
     _known(configuration)
-    verdict = _run(configuration, target, _target(target, model, batch, loss, optimizer, step, loader), device)
+    verdict = in_process(configuration, target, _target(target, model, batch, loss, optimizer, step, loader))
     if verdict.internal:
         message, text = verdict.internal[0]
         raise SmokeError(f"internal error: {message}\n{text}")
@@ -171,12 +171,14 @@ def _target(
     return Target(configuration, build, lambda: first_of(batch() if making else batch), loss, optimizer, step, loader)
 
 
-def _run(configuration: Configuration, target: TargetConfiguration, built: Any, device: str) -> Verdict:
+def in_process(configuration: Configuration, target: TargetConfiguration, built: Any) -> Verdict:
+    """The verdict on a target that is built here, with the state of the random generators as it was afterwards."""
     import torch
 
     from mlint.smoke.seeds import seeded
     from mlint.smoke.session import Session
 
+    device = configuration.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu" and not torch.cuda.is_available():

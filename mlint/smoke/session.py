@@ -145,7 +145,9 @@ class Session:
             with self._stage("the optimizer's step", "MS002"):
                 for name, parameter in model.named_parameters():
                     gradient = subject.gradients.get(name)
-                    parameter.grad = None if gradient is None else gradient.clone()
+                    # The optimizer's function may have replaced a layer: that is for a check to say.
+                    fits = gradient is not None and gradient.shape == parameter.shape
+                    parameter.grad = gradient.clone() if fits else None
                 if isinstance(optimizer, torch.optim.LBFGS):
                     optimizer.step(lambda: 0.0)
                 else:
