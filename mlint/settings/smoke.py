@@ -270,7 +270,13 @@ TARGET = Table(
 SECTION = Table(
     "a table",
     {
-        "budget": (TIME, "The time for everything; checks that no longer fit are listed as not run. Not set: 20s."),
+        "budget": (
+            TIME,
+            (
+                "The time for everything but the import of torch; checks that no longer fit are listed as not run. A "
+                "quarter of it is kept for them. Not set: 20s."
+            ),
+        ),
         "timeout": (TIME, "How long importing, building, one step or one check may take. Not set: 60s."),
         "device": (
             Matching("auto, cpu or cuda", r"^(auto|cpu|cuda(:[0-9]+)?)$", "a device may have a number, as cuda:1"),

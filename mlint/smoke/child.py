@@ -69,7 +69,7 @@ def _work(
     from mlint.smoke.session import Session
 
     _seed()
-    session = Session(configuration, target, channel.tell, asked["began"], device)
+    session = Session(configuration, target, channel.tell, time.monotonic(), device)
 
     def loaded() -> Any:
         from mlint.smoke.target import load

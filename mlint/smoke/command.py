@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 
 from mlint.arguments import FORMATS, UsageError, colored, nearest
@@ -76,14 +75,16 @@ class Smoke:
         except NoInterpreterError as error:
             raise UsageError(str(error)) from None
         console.detail(f"interpreter: {python}")
-        began = time.monotonic()
+        spent = 0.0
         found: list[Finding] = []
         self._summaries: dict[str, tuple[str, str]] = {}
         broken = False
         for index, target in enumerate(asked.target):
-            left = asked.budget - (time.monotonic() - began)
-            share = max(left / (len(asked.target) - index), 0.1)
+            share = max((asked.budget - spent) / (len(asked.target) - index), 0.1)
             verdict = self._verdict(asked._replace(budget=round(share, 1)), asked, target, python)
+            spent += (
+                0.0 if verdict.cached else max(verdict.seconds - dict(verdict.timings).get("importing torch", 0.0), 0.0)
+            )
             if verdict.unusable:
                 raise UsageError(verdict.unusable)
             several = len(asked.target) > 1

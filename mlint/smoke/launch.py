@@ -136,6 +136,7 @@ class _Child:
         self._outcome.limit = configuration.memory or (free * SHARE if free else float("inf"))
         self._began = time.monotonic()
         self._since = self._began
+        self._end = float("inf")
         self._rest = b""
         self._main_thread = ""
 
@@ -165,7 +166,6 @@ class _Child:
             "channel": tell,
             "faults": faults,
             "signal": self._signal,
-            "began": self._began,
         }
         with open(request, "w", encoding="utf-8") as stream:
             json.dump(asked, stream)
@@ -222,7 +222,7 @@ class _Child:
                     outcome.end = "timeout"
                     self._stop(process)
                     return
-                if outcome.doing.get("event") == "check" and now - self._began > self._configuration.budget:
+                if outcome.doing.get("event") == "check" and now > self._end:
                     outcome.end = "budget"
                     self._stop(process)
                     return
@@ -264,6 +264,8 @@ class _Child:
         if kind in ("stage", "check"):
             self._outcome.doing = event
             self._since = time.monotonic()
+        elif kind == "planned":
+            self._end = time.monotonic() + event["left"]
         elif kind == "torch":
             self._since = time.monotonic()
         elif kind == "started":

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mlint.smoke.subject import Subject
     from mlint.smoke.target import Target
 
+KEPT = 0.25
+"""The part of the budget that the checks have even if building the target took all of it."""
+FINITE = "MS201"
+"""The check that runs first: a step that is not finite makes most comparisons meaningless."""
 _VALUE = {"exact": 4.0, "differential": 2.0, "measured": 1.0}
 """What an answer of a tier is worth beside what it costs, for the order of the checks."""
 
@@ -39,7 +43,7 @@ class Session:
         configuration: the whole configuration.
         target: the one target.
         tell: hears of stages, observations, timings and of what did not run.
-        began: when the run began, on `time.monotonic`; the budget counts from there.
+        began: when the target's own part began, on `time.monotonic`; the budget counts from there.
         device: cpu, cuda or cuda:N.
     """
 
@@ -53,6 +57,7 @@ class Session:
         self._device = device
         self.unit = 0.0
         """Seconds of a forward and a backward pass."""
+        self._not_finite = False
 
     def run(self, loaded: Callable[[], Target], stepped: Callable[[], None] = lambda: None) -> None:
         """Everything: load the target, take one step, call `stepped`, run the checks."""
@@ -146,8 +151,8 @@ class Session:
                 for name, parameter in model.named_parameters():
                     gradient = subject.gradients.get(name)
                     # The optimizer's function may have replaced a layer: that is for a check to say.
-                    fits = gradient is not None and gradient.shape == parameter.shape
-                    parameter.grad = gradient.clone() if fits else None
+                    if gradient is not None and gradient.shape == parameter.shape:
+                        parameter.grad = gradient.clone()
                 if isinstance(optimizer, torch.optim.LBFGS):
                     optimizer.step(lambda: 0.0)
                 else:
@@ -186,17 +191,24 @@ class Session:
         from mlint.smoke.checks.base import registry
 
         chosen = [check for check in registry().values() if self._chosen(check)]
-        self._tell("planned", checks=[(check.code, check.name) for check in chosen])
-        for check in sorted(chosen, key=lambda check: (-self._worth(check), check.code)):
-            left = self._configuration.budget - (time.monotonic() - self._began)
+        budget = self._configuration.budget
+        # A slow import or a busy machine is no reason to look at nothing.
+        left = max(budget - (time.monotonic() - self._began), budget * KEPT)
+        end = time.monotonic() + left
+        self._tell("planned", checks=[(check.code, check.name) for check in chosen], left=left)
+        for check in sorted(chosen, key=lambda check: (check.code != FINITE, -self._worth(check), check.code)):
+            left = end - time.monotonic()
             needed = check.cost * self.unit
             if left <= 0 or needed > left:
-                reason = f"the budget of {self._configuration.budget:g} s is used up"
+                reason = f"the budget of {budget:g} s is used up"
                 if left > 0:
                     reason = f"it needs about {needed:.1f} s, and {left:.1f} s of the budget are left"
                 self._tell("not run", code=check.code, name=check.name, reason=reason, budget=True)
-                continue
-            self._one(check, subject)
+            elif self._not_finite and not check.code.startswith(("MS1", "MS2")):
+                reason = f"the first step is not finite ({FINITE}), and comparing it with others says nothing"
+                self._tell("not run", code=check.code, name=check.name, reason=reason)
+            else:
+                self._one(check, subject)
 
     def _chosen(self, check: type[Check]) -> bool:
         given = self._configuration
@@ -236,6 +248,7 @@ class Session:
             self._tell("internal", code=check.code, message=first_line(error), text=failure.text)
 
     def _observed(self, observation: Observation, check: type[Check]) -> None:
+        self._not_finite = self._not_finite or check.code == FINITE
         facts = {name: getattr(observation, name) for name in observation.__dataclass_fields__}
         facts["name"] = observation.name or check.name
         facts["summary"] = " ".join((check.__doc__ or "").strip().split("\n\n")[0].split())

@@ -46,6 +46,7 @@ name = "shop"
 
 [tool.mlint.smoke]
 select = ["MS1", "MS201"]
+budget = "120s"
 
 [[tool.mlint.smoke.target]]
 name = "good"
