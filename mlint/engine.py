@@ -167,6 +167,7 @@ class _Tables:
         """The same of a file in which something of a certain name is called; until then they are with `calls`."""
         for word, found in whole.items():
             self.calls[word] = (*self.calls.get(word, ()), *found)
+        self.statements = finished("statement")
         self._by_action = finished("loop")
         self._by_actions: dict[tuple[str, ...], _Entries] = {}
 
@@ -199,8 +200,10 @@ class _Tables:
         fields, binders, store = CHILD_FIELDS, _BINDERS, ast.Store
         call_type, attribute_type, name_type, constant_type = ast.Call, ast.Attribute, ast.Name, ast.Constant
         assign_type, for_type, about = ast.Assign, ast.For, self._about
+        expression_type, statements = ast.Expr, self.statements.get
         arg_type, binary_type, subscript_type = ast.arg, ast.BinOp, ast.Subscript
         on_binary, on_subscript = nodes(binary_type), nodes(subscript_type)
+        on_expression, on_arg = nodes(expression_type), nodes(arg_type)
         stack: list[Any] = [module]  # of nodes; their fields are known by their class
         pop, push, extend = stack.pop, stack.append, stack.extend
         # The most frequent types are written out: this is the one loop that sees every node of every file.
@@ -266,9 +269,26 @@ class _Tables:
                     if hit is not None:
                         found.append((node, hit))
                     continue
+                if node_type is expression_type:
+                    if on_expression is not None:
+                        found.append((node, on_expression))
+                    value: Any = node.value
+                    if value.__class__ is call_type:
+                        value_type = value.func.__class__
+                        hit = None
+                        if value_type is attribute_type:
+                            hit = statements(value.func.attr)
+                        elif value_type is name_type:
+                            hit = statements(value.func.id)
+                        if hit is not None:
+                            found.append((value, hit))
+                    push(value)
+                    continue
                 if node_type is arg_type:
                     name = node.arg
                     (again if name in bound else bound).add(name)
+                    if on_arg is not None:
+                        found.append((node, on_arg))
                     if node.annotation is not None:
                         push(node.annotation)
                     continue

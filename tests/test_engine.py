@@ -182,7 +182,7 @@ def test_every_rule_can_be_loaded_and_has_triggers() -> None:
             assert (rule.code, rule.name) == (entry.code, entry.name)
             assert tuple(rule.channels()) == entry.channels
             for table, word in entry.channels:
-                assert table in ("call", "attribute", "import", "node", "loop", "module")
+                assert table in ("call", "attribute", "import", "statement", "node", "loop", "module")
                 assert table != "node" or issubclass(getattr(ast, word), ast.AST)
 
 

@@ -35,7 +35,7 @@ from mlint.pattern import Match, Pattern, Template
 from mlint.rule.base import PatternRule, Rule
 from mlint.rule.context import Context, Options
 from mlint.rule.example import Example
-from mlint.rule.triggers import Call, Import, Loop, Method, Module, Node, Read, Reference, Store, Trigger
+from mlint.rule.triggers import Call, Import, Loop, Method, Module, Node, Read, Reference, Statement, Store, Trigger
 
 if TYPE_CHECKING:
     from mlint.model.columns import Column, Columns, NotColumnar, arms, column_name, reader
@@ -198,6 +198,7 @@ __all__ = [
     "SampleLoop",
     "Scattered",
     "Starts",
+    "Statement",
     "Store",
     "Tape",
     "Target",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Channel: TypeAlias = tuple[str, str]
 """(table, word): `call` by the last word of the callee, `attribute` by attribute, `import` by imported name, `store` by
-the attribute assigned to, `node` by the class of the node, `loop` by what its rounds do, `module` for the file."""
+the attribute assigned to, `statement` by the last word of a call that is one, `node` by the class of the node, `loop`
+by what its rounds do, `module` for the file."""
 
 
 class Trigger:
@@ -132,6 +133,19 @@ class Read(Trigger):
             and node.attr in self.attributes
             and model.kinds.is_a(node.value, *self.kinds)
         )
+
+
+class Statement(Trigger):
+    """A call that is a statement of its own, whose result is thrown away, by the last word of what is called."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = frozenset(name.rpartition(".")[2] for name in names)
+
+    def channels(self) -> list[Channel]:
+        return [("statement", name) for name in sorted(self.names)]
+
+    def matches(self, node: ast.AST, model: FileModel) -> bool:
+        return isinstance(node, ast.Call)
 
 
 class Node(Trigger):

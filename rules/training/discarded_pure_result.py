@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
 
 from mlint.rule import (
     DATAFRAME,
@@ -12,13 +11,11 @@ from mlint.rule import (
     SERIES,
     TENSOR,
     TF_DATASET,
-    Call,
     Context,
     Example,
     Finding,
-    Method,
-    Read,
     Rule,
+    Statement,
 )
 
 _TENSOR = "to cuda cpu detach float double half bfloat16 long clone contiguous reshape permute unsqueeze".split()
@@ -32,10 +29,27 @@ _FUNCTIONS = (
     "torch.unsqueeze torch.flatten torch.reshape torch.permute torch.transpose optax.apply_updates "
     "jax.numpy.append jax.numpy.concatenate jax.numpy.sort"
 ).split()
+_METHODS: tuple[tuple[list[str], tuple[str, ...]], ...] = (
+    (_TENSOR, (TENSOR,)),
+    (_ARRAY, (NDARRAY,)),
+    (_FRAME, (DATAFRAME, SERIES)),
+    (_DATASET, (TF_DATASET,)),
+)
 _MODES = frozenset(
     "torch.no_grad torch.enable_grad torch.inference_mode torch.set_grad_enabled torch.autocast torch.amp.autocast "
     "torch.device torch.cuda.device tensorflow.device".split()
 )
+
+
+def _is_pure(call: ast.Call, ctx: Context) -> bool:
+    """Whether a call only makes something new."""
+    dotted, func = ctx.dotted(call.func), call.func
+    if dotted is not None or not isinstance(func, ast.Attribute):
+        return dotted in _FUNCTIONS
+    place = func.value.value if isinstance(func.value, ast.Subscript) else None
+    if isinstance(place, ast.Attribute) and place.attr == "at" and func.attr in _UPDATES:
+        return ctx.is_a(place.value, JAX_ARRAY)
+    return any(func.attr in names and ctx.is_a(func.value, *kinds) for names, kinds in _METHODS)
 
 
 class DiscardedPureResult(Rule):
@@ -59,31 +73,12 @@ class DiscardedPureResult(Rule):
 
     code, name = "ML423", "discarded-pure-result"
     libraries = ("torch", "jax", "tensorflow", "numpy", "pandas")
-    triggers = (
-        Method(*_TENSOR, of=TENSOR),
-        Method(*_ARRAY, of=NDARRAY),
-        Method(*_FRAME, of=(DATAFRAME, SERIES)),
-        Method(*_DATASET, of=TF_DATASET),
-        Call(*_FUNCTIONS),
-        Read("at", of=JAX_ARRAY),
-    )
-
-    def wants(self, node: ast.AST, model: Any) -> bool:
-        # Most calls with such names stand inside a statement: that is seen from the text, before any kind is asked for.
-        if isinstance(node, ast.Call) and node.col_offset:
-            if not model.source.line(node.lineno)[: node.col_offset].isspace():
-                return False
-        return super().wants(node, model)
+    triggers = (Statement(*_TENSOR, *_ARRAY, *_FRAME, *_DATASET, *_UPDATES, *_FUNCTIONS),)
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
-        if isinstance(node, ast.Attribute):
-            place = ctx.tree.parent(node)
-            method = None if place is None else ctx.tree.parent(place)
-            call = None if method is None else ctx.tree.parent(method)
-            if not isinstance(method, ast.Attribute) or method.attr not in _UPDATES or not isinstance(call, ast.Call):
-                return
-            node = call
         assert isinstance(node, ast.Call)
+        if not _is_pure(node, ctx):
+            return
         statement = ctx.tree.parent(node)
         if not isinstance(statement, ast.Expr):
             return

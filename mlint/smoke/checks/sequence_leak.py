@@ -35,9 +35,9 @@ class SequenceLeak(Check):
     replaced by others of the same batch; outputs at this position and before it stay within the tolerance of
     torch.testing (1e-7 of the largest value). This is asked of contents and not of gradients, so that embeddings need
     no exception and a leak through an `argmax` is found. Padding, where the batch has an entry that marks valid
-    positions and some are not: a padded sample is run alone, cut to its own length, and must give the same output as in the
-    padded batch. Both are batches that training would make. Only where the model does not take a shorter sequence, the
-    contents of the padded positions are replaced instead.
+    positions and some are not: a padded sample is run alone, cut to its own length, and must give the same output as in
+    the padded batch. Both are batches that training would make. Only where the model does not take a shorter
+    sequence, the contents of the padded positions are replaced instead.
 
     Sequences are the inputs of shape (samples, positions, ...) as long as the mask, filled with one value where it
     says padding. Padding in front is not cut, since positions would move.
