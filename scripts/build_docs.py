@@ -1,4 +1,5 @@
-"""Writes the pages of docs/rules/, and the numbers of the README's table of families, from the rules themselves.
+"""Writes the pages of docs/rules/, docs/smoke-checks.md, and the numbers of the README's table of families, from the
+rules and checks themselves.
 
     python scripts/build_docs.py            write what has changed
     python scripts/build_docs.py --check    say what would change; exit 1 if anything would
@@ -18,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "rules"
 README = ROOT / "README.md"
+CHECKS = ROOT / "docs" / "smoke-checks.md"
 FAMILIES = {
     "0": "mlint itself",
     "1": "Vectorization",
@@ -57,8 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(README.name)
         if not options.check:
             README.write_text(counted, encoding="utf-8")
+    checks = smoke_checks()
+    if not CHECKS.exists() or CHECKS.read_text(encoding="utf-8") != checks:
+        changed.append(CHECKS.name)
+        print(CHECKS.name)
+        if not options.check:
+            CHECKS.write_text(checks, encoding="utf-8")
     if changed and options.check:
-        print("docs/rules or README.md is not up to date: run python scripts/build_docs.py", file=sys.stderr)
+        stale = "docs/rules, docs/smoke-checks.md or README.md is not up to date"
+        print(f"{stale}: run python scripts/build_docs.py", file=sys.stderr)
     return 1 if changed and options.check else 0
 
 
@@ -92,6 +101,27 @@ def pages() -> dict[str, str]:
         )
     found["README.md"] = "".join(parts)
     return found
+
+
+def smoke_checks() -> str:
+    """The page of the runtime checks, from their docstrings, which are read and not imported."""
+    from mlint.smoke.failure_codes import pages as entries
+    from mlint.smoke.failure_codes import summary_of
+    from mlint.smoke.pages import text
+
+    known = entries()
+    parts = [
+        "# Checks of `mlint smoke`\n\nWritten by `python scripts/build_docs.py` from the checks; ",
+        "`mlint explain CODE` prints a page.\n\n| code | name | tier | finds |\n|---|---|---|---|\n",
+        "".join(
+            f"| [{entry.code}](#{entry.code.lower()}) | {entry.name} | {entry.tier} | {summary_of(entry.page)} |\n"
+            for entry in known.values()
+        ),
+    ]
+    for entry in known.values():
+        body = text(entry).partition("\n")[2].replace("\n## ", "\n### ")
+        parts.append(f"\n## {entry.code}\n\n**{entry.name}**\n{body}")
+    return "".join(parts)
 
 
 def with_numbers(readme: str) -> str:
