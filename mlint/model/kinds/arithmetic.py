@@ -25,8 +25,6 @@ from mlint.model.kinds.value import (
 
 FLOATS = ("float16", "float32", "float64")
 _FAMILIES = (TENSOR, JAX_ARRAY, TF_TENSOR, "keras.KerasTensor", DATAFRAME, SERIES)
-_WRAPPING = frozenset({"dask.array.Array", "dask.dataframe.DataFrame", "dask.dataframe.Series"})
-"""Kinds of libraries whose operators give the same kind again, whatever number or array is on the other side."""
 
 
 def arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
@@ -43,10 +41,10 @@ def arithmetic(left: Kind, right: Kind, op: ast.operator) -> Kind:
         from mlint.model.kinds import polars_frames
 
         return polars_frames.operated(left, right)
-    for family in _WRAPPING:
-        if left.name == family or right.name == family:
-            other = right if left.name == family else left
-            return Kind(family) if other.name == family or other.name in (*NUMBERS, "str", NDARRAY) else UNKNOWN
+    if left.name.startswith("dask.") or right.name.startswith("dask."):
+        from mlint.model.kinds import dask_collections
+
+        return dask_collections.operated(left, right, op)
     if left.is_a(NDARRAY) or right.is_a(NDARRAY):
         return _of_arrays(left, right, op)
     return _of_builtins(left, right, op)
@@ -149,11 +147,15 @@ def comparison(left: Kind, right: Kind) -> Kind:
             return Kind(kind.name, ndim=kind.ndim)._replace(dtype=None if kind.is_a(DATAFRAME) else "bool")
         if kind.name == INDEX and (other.name in ("str", NDARRAY, INDEX) or other.name in NUMBERS):
             return Kind(NDARRAY, dtype="bool")
+    if left.name.startswith("dask.") or right.name.startswith("dask."):
+        from mlint.model.kinds import dask_collections
+
+        return dask_collections.compared(left, right)
     kind = arithmetic(left, right, ast.Add())
     if kind.name in NUMBERS or kind.name in ("str", "list", "tuple"):
         return BOOL if kind.name != "scalar" else SCALAR
     if not kind.known or kind.alternatives or kind.name == INDEX:
         return UNKNOWN
-    if kind.name.startswith(("dask.", "polars.")) or kind.is_a(DATAFRAME, "keras.KerasTensor"):
+    if kind.name.startswith("polars.") or kind.is_a(DATAFRAME, "keras.KerasTensor"):
         return kind
     return kind._replace(dtype="bool")

@@ -86,6 +86,10 @@ def _ufunc(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Ki
     if (len(node.args) < count and last != "clip") or (len(node.args) > count and last not in _ALMOST):
         return UNKNOWN
     operands = [kinds.of(argument) for argument in node.args[:count]]
+    if any(operand.name.startswith("dask.") for operand in operands):
+        from mlint.model.kinds import dask_collections
+
+        return UNKNOWN if last in _ALMOST else dask_collections.elementwise(operands)
     if len(operands) == 1 and operands[0].alternatives:
         return join([_elementwise([one], last) for one in operands[0].alternatives])
     return _elementwise(operands, last)

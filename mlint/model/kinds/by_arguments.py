@@ -111,6 +111,10 @@ def special(dotted: str) -> _SPECIAL | None:
         from mlint.model.kinds import polars_frames
 
         return polars_frames.BY_NAME.get(dotted)
+    if root == "dask":
+        from mlint.model.kinds import dask_functions
+
+        return dask_functions.BY_NAME.get(dotted)
     return None
 
 

@@ -109,6 +109,9 @@ def _transformed(kinds: Kinds, maker: ast.Call, node: ast.Call) -> Kind | None:
     dotted = kinds.names.dotted(maker.func)
     if dotted is None or not maker.args:
         return None
+    if dotted == "dask.delayed":
+        made = _value_called(kinds, maker.args[0], node)
+        return Kind("dask.delayed.Delayed", elements=(made,) if _is_eager(made) else ())
     if dotted in _TRANSFORMED:
         return _value_called(kinds, maker.args[0], node)
     if dotted == "jax.vmap" or dotted == "jax.pmap":
@@ -123,6 +126,11 @@ def _transformed(kinds: Kinds, maker: ast.Call, node: ast.Call) -> Kind | None:
         value = Kind("tuple", elements=(Kind(JAX_ARRAY), UNKNOWN)) if has_aux else Kind(JAX_ARRAY)
         return Kind("tuple", elements=(value, gradient))
     return None
+
+
+def _is_eager(kind: Kind) -> bool:
+    """Whether a kind that was worked out for arguments that are put off is none that was taken from them."""
+    return kind.known and not kind.name.startswith("dask.") and all(_is_eager(one) for one in kind.elements)
 
 
 def _value_called(kinds: Kinds, func: ast.expr, node: ast.Call) -> Kind:

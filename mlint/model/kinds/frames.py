@@ -147,14 +147,14 @@ def method(kinds: Kinds, receiver: Kind, name: str, node: ast.Call) -> Kind | No
     if receiver.is_a(DATAFRAME) and name in _REDUCING and not _is_one_axis(node):
         return UNKNOWN
     if receiver.is_a(SERIES) and name == "reset_index":
-        drop = _argument(node, "drop")
+        drop = argument(node, "drop")
         return Kind(SERIES) if _is_true(drop) else Kind(DATAFRAME) if drop is None else UNKNOWN
     return None
 
 
 def _is_one_axis(node: ast.Call) -> bool:
     """Whether a frame is reduced along one axis: ``axis=None`` gives a number, in newer versions at least."""
-    axis = node.args[0] if node.args else _argument(node, "axis")
+    axis = node.args[0] if node.args else argument(node, "axis")
     if axis is None:
         return all(keyword.arg is not None for keyword in node.keywords)
     return isinstance(axis, ast.Constant) and axis.value is not None
@@ -163,7 +163,7 @@ def _is_one_axis(node: ast.Call) -> bool:
 def _grouped(receiver: Kind, node: ast.Call) -> Kind:
     if receiver.is_a(SERIES):
         return Kind(GROUPBY, elements=(Kind(SERIES), Kind(SERIES)))
-    as_index = _argument(node, "as_index")
+    as_index = argument(node, "as_index")
     if as_index is None or _is_true(as_index):
         return Kind(GROUPBY, elements=(Kind(DATAFRAME), Kind(SERIES)))
     if isinstance(as_index, ast.Constant) and as_index.value is False:
@@ -213,7 +213,7 @@ def concatenated(kinds: Kinds, node: ast.Call) -> Kind:
     if any(part.is_a(DATAFRAME) for part in parts):
         return Kind(DATAFRAME)
     if parts and all(part.is_a(SERIES) for part in parts):
-        axis = _argument(node, "axis")
+        axis = argument(node, "axis")
         if axis is None:
             return Kind(SERIES)
         if isinstance(axis, ast.Constant):
@@ -221,7 +221,8 @@ def concatenated(kinds: Kinds, node: ast.Call) -> Kind:
     return UNKNOWN
 
 
-def _argument(node: ast.Call, name: str) -> ast.expr | None:
+def argument(node: ast.Call, name: str) -> ast.expr | None:
+    """What a call gives for a keyword."""
     return next((keyword.value for keyword in node.keywords if keyword.arg == name), None)
 
 

@@ -53,8 +53,6 @@ TRANSPARENT = frozenset(
 
 _BUILTIN = frozenset({"staticmethod", "classmethod", "property"})
 _PROPERTIES = frozenset({"property", "functools.cached_property", "cached_property"})
-_REPLACING = {"dask.delayed": "dask.delayed.Delayed", "ray.remote": "ray.remote_function.RemoteFunction"}
-"""Decorators whose functions give an object of their own when they are called."""
 
 
 def returned(kinds: Kinds, function: ast.FunctionDef) -> Kind:
@@ -65,23 +63,44 @@ def returned(kinds: Kinds, function: ast.FunctionDef) -> Kind:
     kinds.returns[function] = NEVER  # a recursive call adds nothing
     kind = _decorated(kinds, function)
     if kind is None:
-        kind = UNKNOWN if function.returns is None else kinds.annotation(function.returns)
-        if not kind.known or (kind.name in ("tuple", "list", "dict") and not kind.elements):
-            inferred = _inferred(kinds, function)
-            if not kind.known or inferred.name == kind.name:
-                kind = inferred
+        kind = _plain(kinds, function)
     if kind.name == "never":
         kind = UNKNOWN
     kinds.returns[function] = kind
     return kind
 
 
+def _plain(kinds: Kinds, function: ast.FunctionDef) -> Kind:
+    """What a function returns without its decorators."""
+    kind = UNKNOWN if function.returns is None else kinds.annotation(function.returns)
+    if not kind.known or (kind.name in ("tuple", "list", "dict") and not kind.elements):
+        inferred = _inferred(kinds, function)
+        if not kind.known or inferred.name == kind.name:
+            kind = inferred
+    return kind
+
+
+def handed(kinds: Kinds, parameter: ast.AST, given: Kind) -> Kind:
+    """What a function gets for a parameter where its callers give something: what is put off comes computed."""
+    function = kinds.tree.parent(parameter)
+    if isinstance(function, ast.arguments):
+        function = kinds.tree.parent(function)
+    if isinstance(function, ast.FunctionDef) and function.decorator_list:
+        names = [decorator_name(kinds, decorator) for decorator in function.decorator_list]
+        if "dask.delayed" in names:
+            from mlint.model.kinds import dask_collections
+
+            return dask_collections.computed(given)
+    return given
+
+
 def _decorated(kinds: Kinds, function: ast.FunctionDef) -> Kind | None:
     """What decorators make of a function's result; None where they leave it as it is."""
     for decorator in function.decorator_list:
         name = decorator_name(kinds, decorator)
-        if name in _REPLACING:
-            return Kind(_REPLACING[name])
+        if name == "dask.delayed":
+            made = _plain(kinds, function)
+            return Kind("dask.delayed.Delayed", elements=(made,) if made.known else ())
         if name not in TRANSPARENT:
             return UNKNOWN
     return None

@@ -261,6 +261,10 @@ class Kinds:
         """The kind of a parameter that all callers in the file agree on: of a role, or of a private function."""
         values = self.callers.arguments(parameter)
         kind = UNKNOWN if not values else join([self.of(value) for value in values])
+        if kind.known:
+            from mlint.model.kinds import functions
+
+            kind = functions.handed(self, parameter.node, kind)
         if kind.is_a(*_ROLES) or kind.name == "never" or self._is_private(parameter.node):
             return kind
         return UNKNOWN

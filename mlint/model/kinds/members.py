@@ -50,6 +50,12 @@ def of_kind(kinds: Kinds, receiver: Kind, name: str) -> Kind:
         from mlint.model.kinds import frames
 
         return frames.accessed_attribute(receiver, name)
+    if receiver.name.startswith("dask."):
+        from mlint.model.kinds import dask_collections
+
+        kept = dask_collections.attribute(kinds, receiver, name)
+        if kept is not None:
+            return kept
     spec = member(libraries.attribute, receiver, name)
     if spec is None:
         return UNKNOWN

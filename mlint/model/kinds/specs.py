@@ -102,6 +102,14 @@ def result(kinds: Kinds, spec: str, node: ast.Call, receiver: Kind | None, name:
     kind = parse(spec, receiver)
     if spec == "same" and receiver is not None and receiver.is_a(NDARRAY):
         return arrays.same(kinds, node, receiver, name)
+    if kind.name.startswith("dask."):
+        from mlint.model.kinds import dask_functions
+
+        if receiver is None:
+            return dask_functions.function(kinds, node, name, kind)
+        if receiver.name.startswith("dask.array.random."):
+            return dask_functions.drawn(kinds, receiver, name, node)
+        return kind
     if receiver is not None and receiver.is_a(TENSOR):
         return tensors.method(kinds, node, receiver, name, kind)
     if kind.is_a(TENSOR) or name.startswith("torch."):
@@ -138,6 +146,12 @@ def method_result(kinds: Kinds, receiver: Kind, name: str, node: ast.Call) -> Ki
         from mlint.model.kinds import frames
 
         kind = frames.method(kinds, receiver, name, node)
+        if kind is not None:
+            return kind
+    elif receiver.name.startswith("dask."):
+        from mlint.model.kinds import dask_collections
+
+        kind = dask_collections.method(kinds, receiver, name, node)
         if kind is not None:
             return kind
     elif receiver.name.startswith("polars."):

@@ -44,7 +44,7 @@ def _of_kind(kinds: Kinds, receiver: Kind, node: ast.Subscript) -> Kind:
     if name == "dict":
         return receiver.elements[0] if receiver.elements else UNKNOWN
     if receiver.is_a(NDARRAY):
-        return _of_array(kinds, receiver, index)
+        return of_array(kinds, receiver, index)
     if receiver.is_a(TENSOR, JAX_ARRAY, TF_TENSOR):
         return receiver._replace(ndim=_dimensions_left(kinds, index, receiver.ndim))
     if receiver.is_a(DATAFRAME, SERIES) or name in (GROUPBY, INDEX) or name.startswith(("pandas.", "cudf.")):
@@ -65,14 +65,10 @@ def _of_kind(kinds: Kinds, receiver: Kind, node: ast.Subscript) -> Kind:
         from mlint.model.kinds import polars_frames
 
         return polars_frames.subscript(kinds, receiver, index)
-    if name == "dask.array.Array":
-        return receiver
-    if name == "dask.dataframe.DataFrame":
-        if kinds.of(index).name == "str":
-            return Kind("dask.dataframe.Series")
-        return receiver if kinds.of(index).name in ("dask.dataframe.Series", "list") else UNKNOWN
-    if name == "dask.dataframe.Series" and kinds.of(index).name == name:
-        return receiver
+    if name.startswith("dask."):
+        from mlint.model.kinds import dask_collections
+
+        return dask_collections.subscript(kinds, receiver, node)
     return UNKNOWN
 
 
@@ -101,7 +97,8 @@ def _whole_number(node: ast.expr) -> int | None:
     return None
 
 
-def _of_array(kinds: Kinds, receiver: Kind, index: ast.expr) -> Kind:
+def of_array(kinds: Kinds, receiver: Kind, index: ast.expr) -> Kind:
+    """The kind of a subscript of an array of NumPy."""
     ndim = _dimensions_left(kinds, index, receiver.ndim)
     if ndim == 0:
         return SCALAR

@@ -158,11 +158,11 @@ def _merged(first: Kind, other: Kind) -> Kind:
     if elements != other.elements:
         if len(elements) == len(other.elements):
             elements = tuple(join(pair) for pair in zip(elements, other.elements))
-        elif first.name in ("list", "dict", "set", "iterable"):
+        elif first.name in ("tuple", "torch.Size"):
+            return Kind("iterable")
+        else:
             # An empty display beside one with elements: nothing is said of what the other one holds.
             elements = ()
-        else:
-            return Kind("iterable")
     return first._replace(
         families=first.families & other.families,
         ndim=first.ndim if first.ndim == other.ndim else None,

@@ -45,11 +45,12 @@ _MODULES = {
     "lightgbm": "boosting_",
     "catboost": "boosting_",
     "dask": "dask_",
+    "distributed": "dask_",
     "polars": "polars_",
 }
 
 _GENERATED = (
-    "accelerate", "catboost", "dask_ml", "distributed", "imblearn", "lightning", "optax", "peft", "ray",
+    "accelerate", "catboost", "dask_ml", "imblearn", "lightning", "optax", "peft", "ray",
     "torchmetrics", "trl",
 )  # fmt: skip
 ROOTS = tuple(dict.fromkeys((*_MODULES, *_GENERATED)))
