@@ -57,6 +57,7 @@ _MEANING: dict[str, Callable[[Observed], bool]] = {
     "dask.dataframe.accessor": lambda observed: observed.type.__name__.endswith("Accessor"),
     "dask.dataframe.indexer": lambda observed: observed.type.__name__.endswith("Indexer"),
     "dask.dataframe.partitions": lambda observed: observed.type.__name__ == "IndexCallable",
+    "ray.remote": lambda observed: hasattr(observed.type, "remote") or observed.type.__name__ == "RemoteFunction",
     "jax.Array": _is("jax.Array", "jax._src.core.Tracer", "jaxlib._jax.ArrayImpl", "jaxlib.xla_extension.ArrayImpl"),
     "jax.random.key": lambda observed: _MEANING["jax.Array"](observed) or "PRNGKeyArray" in observed.type.__name__,
     "jax.random.keys": lambda observed: _MEANING["jax.random.key"](observed),

@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS = {
+    "ray": ("ray", "pandas"),  # first, as it waits most of its time
     "boosting": ("xgboost", "lightgbm", "sklearn", "pandas"),
     "dask": ("dask", "pandas"),
     "jax": ("jax", "flax", "optax"),
@@ -35,6 +36,7 @@ Comparison = dict[str, Any]
 def compared(program: str) -> Comparison:
     path = Path(__file__).parent / "programs" / f"{program}_programs.py"
     quiet = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    quiet |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.model.reality", str(path)],
         cwd=ROOT, env={**os.environ, **quiet}, capture_output=True, text=True, check=False,

@@ -115,6 +115,10 @@ def special(dotted: str) -> _SPECIAL | None:
         from mlint.model.kinds import dask_functions
 
         return dask_functions.BY_NAME.get(dotted)
+    if root == "ray":
+        from mlint.model.kinds import ray_tasks
+
+        return ray_tasks.BY_NAME.get(dotted)
     return None
 
 

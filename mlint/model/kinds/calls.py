@@ -84,8 +84,16 @@ def _by_name(kinds: Kinds, dotted: str, node: ast.Call) -> Kind:
         if found is not None:
             return _of_definition(kinds, *found)
         owner = kinds.foreign(dotted.rpartition(".")[0])  # a class method of another file's class
-        if owner is not None and isinstance(owner[1], ast.ClassDef):
-            return _class_call(kinds, owner[0], owner[1], dotted.rpartition(".")[2])
+        if owner is not None:
+            name = dotted.rpartition(".")[2]
+            if name in ("remote", "options"):
+                from mlint.model.kinds import ray_tasks
+
+                remote = classes.imported(ray_tasks.decorated(*owner), owner[0], kinds)
+                if remote.known:
+                    return ray_tasks.method(kinds, remote, name, node) or UNKNOWN
+            if isinstance(owner[1], ast.ClassDef):
+                return _class_call(kinds, owner[0], owner[1], name)
         return UNKNOWN
     from mlint.model.kinds import by_arguments, specs
 
@@ -107,6 +115,10 @@ def _by_name(kinds: Kinds, dotted: str, node: ast.Call) -> Kind:
 def _transformed(kinds: Kinds, maker: ast.Call, node: ast.Call) -> Kind | None:
     """``jax.grad(f)(x)``, ``jax.jit(f)(x)``, ``vmap(f)(x)``: a call of what a function makes of another function."""
     dotted = kinds.names.dotted(maker.func)
+    if dotted == "ray.remote" and not maker.args and node.args:  # ray.remote(num_cpus=1)(f)
+        from mlint.model.kinds import ray_tasks
+
+        return ray_tasks.with_options(ray_tasks.function_named(kinds, node.args[0]), maker.keywords)
     if dotted is None or not maker.args:
         return None
     if dotted == "dask.delayed":

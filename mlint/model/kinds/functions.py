@@ -80,6 +80,15 @@ def _plain(kinds: Kinds, function: ast.FunctionDef) -> Kind:
     return kind
 
 
+def put_off(kinds: Kinds, function: ast.FunctionDef) -> Kind:
+    """What a function returns in the end that `dask.delayed` or `ray.remote` has made run later."""
+    for decorator in function.decorator_list:
+        name = decorator_name(kinds, decorator)
+        if name not in TRANSPARENT and name not in ("dask.delayed", "ray.remote"):
+            return UNKNOWN
+    return _plain(kinds, function)
+
+
 def handed(kinds: Kinds, parameter: ast.AST, given: Kind) -> Kind:
     """What a function gets for a parameter where its callers give something: what is put off comes computed."""
     function = kinds.tree.parent(parameter)
@@ -99,11 +108,21 @@ def _decorated(kinds: Kinds, function: ast.FunctionDef) -> Kind | None:
     for decorator in function.decorator_list:
         name = decorator_name(kinds, decorator)
         if name == "dask.delayed":
-            made = _plain(kinds, function)
+            made = put_off(kinds, function)
             return Kind("dask.delayed.Delayed", elements=(made,) if made.known else ())
         if name not in TRANSPARENT:
             return UNKNOWN
     return None
+
+
+def replaced(kinds: Kinds, definition: ast.AST) -> Kind:
+    """The kind of what a name stands for whose function or class a decorator has replaced."""
+    names = [decorator_name(kinds, decorator) for decorator in definition.decorator_list]  # type: ignore[attr-defined]
+    if names and names[0] == "ray.remote":
+        from mlint.model.kinds import ray_tasks
+
+        return ray_tasks.decorated(kinds, definition)
+    return UNKNOWN
 
 
 def decorator_name(kinds: Kinds, decorator: ast.expr) -> str | None:

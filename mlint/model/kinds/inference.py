@@ -233,6 +233,10 @@ class Kinds:
         if how == "augment":
             assert isinstance(binding.node, ast.AugAssign)
             return self._augmented(binding.node)
+        if how in ("function", "class") and getattr(binding.node, "decorator_list", None):
+            from mlint.model.kinds import functions
+
+            return functions.replaced(self, binding.node)
         if how == "match":
             from mlint.model.kinds import narrowing
 

@@ -56,6 +56,12 @@ def of_kind(kinds: Kinds, receiver: Kind, name: str) -> Kind:
         kept = dask_collections.attribute(kinds, receiver, name)
         if kept is not None:
             return kept
+    if receiver.name.startswith("ray."):
+        from mlint.model.kinds import ray_tasks
+
+        kept = ray_tasks.attribute(kinds, receiver, name)
+        if kept is not None:
+            return kept
     spec = member(libraries.attribute, receiver, name)
     if spec is None:
         return UNKNOWN

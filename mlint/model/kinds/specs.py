@@ -154,6 +154,12 @@ def method_result(kinds: Kinds, receiver: Kind, name: str, node: ast.Call) -> Ki
         kind = dask_collections.method(kinds, receiver, name, node)
         if kind is not None:
             return kind
+    elif receiver.name.startswith("ray."):
+        from mlint.model.kinds import ray_tasks
+
+        kind = ray_tasks.method(kinds, receiver, name, node)
+        if kind is not None:
+            return kind
     elif receiver.name.startswith("polars."):
         from mlint.model.kinds import polars_frames
 

@@ -47,10 +47,11 @@ _MODULES = {
     "dask": "dask_",
     "distributed": "dask_",
     "polars": "polars_",
+    "ray": "ray_",
 }
 
 _GENERATED = (
-    "accelerate", "catboost", "dask_ml", "imblearn", "lightning", "optax", "peft", "ray",
+    "accelerate", "catboost", "dask_ml", "imblearn", "lightning", "optax", "peft",
     "torchmetrics", "trl",
 )  # fmt: skip
 ROOTS = tuple(dict.fromkeys((*_MODULES, *_GENERATED)))
