@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 import zlib
 from collections.abc import Iterable, Sequence
@@ -78,6 +79,20 @@ class Stamp:
     digest: str
 
 
+def _listing(path: str) -> str:
+    """Return the fingerprint of what lies in a folder; that of what is no folder is empty."""
+    try:
+        with os.scandir(path) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(".py") or _is_visible_folder(entry)]
+    except (OSError, ValueError):
+        return _ABSENT
+    return digest("\n".join(sorted(names)).encode("utf-8", "surrogateescape"))
+
+
+def _is_visible_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.name[0] not in "._" and entry.is_dir()
+
+
 class Stamps:
     """The files of this run as they are now; each is looked at once, however many results depend on it."""
 
@@ -96,19 +111,22 @@ class Stamps:
         except (OSError, ValueError):
             status = None
         else:
-            status = (found.st_mtime_ns, found.st_size)
+            status = (found.st_mtime_ns, 0 if stat.S_ISDIR(found.st_mode) else found.st_size)
         self._status[path] = status
         return status
 
     def digest(self, path: str) -> str:
-        """Return the fingerprint of the content of ``path``; that of an absent file is empty."""
+        """Return the fingerprint of the content of ``path``; that of an absent file is empty.
+
+        The content of a folder is the names of the Python files and of the folders in it.
+        """
         known = self._digests.get(path)
         if known is None:
             try:
                 with open(path, "rb") as file:
                     known = digest(file.read())
             except (OSError, ValueError):
-                known = _ABSENT
+                known = _listing(path)
             self._digests[path] = known
         return known
 

@@ -129,6 +129,26 @@ def test_explicit_and_edits_matter(tmp_path: Path) -> None:
     assert look(cache, path, edits=True) == [finding(path)]
 
 
+def test_a_folder_is_the_names_of_what_lies_in_it(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.py", "import b\n")
+    folder = tmp_path / "pkg"
+    folder.mkdir()
+    put(folder / "b.py", "y = 1\n")
+    cache = open_cache(tmp_path)
+    store(cache, path, [], (str(folder),))
+    cache.save()
+    put(folder / "b.py", "y = 2\n")
+    put(folder / "notes.txt", "")
+    (folder / "__pycache__").mkdir()
+    assert look(open_cache(tmp_path), path) == []
+    put(folder / "c.py", "")
+    assert look(open_cache(tmp_path), path) is None
+    (folder / "c.py").unlink()
+    assert look(open_cache(tmp_path), path) == []
+    (folder / "deeper").mkdir()
+    assert look(open_cache(tmp_path), path) is None
+
+
 def test_a_changed_dependency_misses(tmp_path: Path) -> None:
     path = put(tmp_path / "a.py", "import b\n")
     other = put(tmp_path / "b.py", "y = 1\n")

@@ -215,7 +215,9 @@ class GradMode:
         stem = os.path.splitext(os.path.basename(here))[0]
         if stem == "__init__":
             stem = os.path.basename(os.path.dirname(here))
-        for path in _neighbours(here):
+        found, folders = _neighbours(here)
+        project.watches(here, [*found, *folders])
+        for path in found:
             text = project.text(path)
             if text is None or function.name not in text or stem not in text or not _says_off(text):
                 continue
@@ -249,14 +251,15 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     return found if len(found) <= _CROWDED else []
 
 
-def _neighbours(path: str) -> list[str]:
-    """The Python files beside a file, in the folder above, and in the folders below."""
+def _neighbours(path: str) -> tuple[list[str], list[str]]:
+    """The Python files beside a file, in the folder above, and in the folders below; and these folders."""
     folder = os.path.dirname(path)
     inner = sorted(entry.path for entry in _entries(folder) if entry.name[0] not in "._" and entry.is_dir())
     found: list[str] = []
-    for place in (folder, *inner, os.path.dirname(folder)):
+    places = (folder, *inner, os.path.dirname(folder))
+    for place in places:
         names = sorted(entry.path for entry in _entries(place) if entry.name.endswith(".py"))
         found += (name for name in names if name != path)
         if len(found) > _NEIGHBOURS:
             break
-    return found[:_NEIGHBOURS]
+    return found[:_NEIGHBOURS], list(places)

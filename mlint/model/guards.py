@@ -30,6 +30,11 @@ _ASKS = frozenset(
 )
 _PARTS = frozenset("major minor micro release base_version".split())
 """Attributes of a parsed version."""
+_PLAIN_VERSION = re.compile(
+    r"(?!torch|tensorflow|tf|keras|numpy|np|pandas|pd|sklearn|jax|xgboost|xgb|lightgbm|lgb|cuda|py)(?:[a-z]+_)?version"
+)
+"""Names of versions that need not be those of a library."""
+_PARSING = frozenset({"parse_args", "parse_known_args", "parse_args_into_dataclasses"})
 _ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError"})
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _ENDING = frozenset("sys.exit exit quit os._exit os.abort pytest.skip pytest.exit".split())
@@ -172,6 +177,8 @@ class Guards:
                 if _WORDS.search(node.id) is not None or self._is_flag(node, depth):
                     return True
             elif isinstance(node, ast.Attribute):
+                if _PLAIN_VERSION.fullmatch(node.attr) is not None and self._is_parsed(node.value, 0):
+                    continue  # `args.version`: the program's own
                 if _WORDS.search(node.attr) is not None or self._is_flag_attribute(node, depth):
                     return True
                 # What else is read from an object says nothing of how the object was chosen.
@@ -210,6 +217,22 @@ class Guards:
         """Whether a name holds an answer about versions."""
         found = self.model.names.lookup(name)
         return found is not None and any(self._tells(binding, depth) for binding in found[1])
+
+    def _is_parsed(self, node: ast.expr | None, depth: int) -> bool:
+        """Whether an expression gives what the command line says, if need be at all callers."""
+        if isinstance(node, ast.Call):
+            return isinstance(node.func, ast.Attribute) and node.func.attr in _PARSING
+        found = self.model.names.lookup(node) if isinstance(node, ast.Name) else None
+        if found is None or not found[1] or depth > _DEEPEST:
+            return False
+        for binding in found[1]:
+            if binding.how == "parameter":
+                given = self.model.kinds.callers.arguments(binding)
+                if not given or not all(self._is_parsed(value, depth + 1) for value in given):
+                    return False
+            elif binding.how not in ("assign", "annotate") or not self._is_parsed(binding.value, depth + 1):
+                return False
+        return True
 
     def _tells(self, binding: Binding, depth: int) -> bool:
         if binding.how == "function":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import os
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mlint.model.exports import exported_names
@@ -44,6 +45,7 @@ class Project:
         self._modules = Modules(roots)
         self._models: dict[str, FileModel | None] = {}
         self._leads: dict[str, set[str]] = {}
+        self._watched: dict[str, set[str]] = {}
         self._looked_at: set[str] = set()
         self._cut = False
         self._commands: dict[str, tuple[dict[str, str], str]] = {}
@@ -88,13 +90,19 @@ class Project:
         """Remember that what is said about a file depends on another one that it does not import."""
         self._leads.setdefault(os.path.abspath(importer), set()).add(path)
 
+    def watches(self, importer: str, paths: Iterable[str]) -> None:
+        """Remember files and folders that a look was taken at on behalf of a file: should they change, in a folder the
+        names of what lies in it, something else may be said.
+        """
+        self._watched.setdefault(os.path.abspath(importer), set()).update(paths)
+
     def consulted(self, path: str) -> set[str]:
         """The files that decide what is said about a file: those that it leads to, those that these lead to, and so on;
-        and those that would be among them if they were there.
+        and those that would be among them if they were there or said something else, or lay in these folders.
         """
         found = self._reached(os.path.abspath(path))
         for other in list(found):
-            found |= self._modules.absent(other)
+            found |= self._modules.absent(other) | self._watched.get(other, set())
         return found - {path, os.path.abspath(path)}
 
     def _reached(self, path: str) -> set[str]:

@@ -135,13 +135,22 @@ def _runs(model: FileModel, name: str) -> str | None:
         return None  # a module of a package: what it calls at its top level, it calls when it is imported
     if re.match(r"#!.*python", model.source.text) is not None:
         return "its first line"
-    for statement in model.module.body:
+    for statement in _executed(model.module.body):
         if isinstance(statement, (ast.For, ast.While)):
             return f"the loop in line {statement.lineno}"
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             if not _sets_up(model, statement.value):
                 return f"the call in line {statement.lineno}"
     return None
+
+
+def _executed(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a block, and those in its `with` blocks."""
+    for statement in body:
+        if isinstance(statement, ast.With):
+            yield from _executed(statement.body)
+        else:
+            yield statement
 
 
 def _sets_up(model: FileModel, call: ast.Call) -> bool:

@@ -35,8 +35,21 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def codes(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    main(["--output-format", "concise", "--select", "script-without-seed", "-j", "1", "-q", "."])
+EVALUATE = """
+import torch
+
+def evaluate(model: torch.nn.Module, loader):
+    model.eval()
+    total = 0
+    for x, y in loader:
+        total += (model(x).argmax(1) == y).sum().item()
+    return total
+"""
+CALLER = "import torch\nfrom evaluation import evaluate\n@torch.no_grad()\ndef report(m, l):\n    return evaluate(m, l)\n"
+
+
+def codes(capsys: pytest.CaptureFixture[str], rule: str = "script-without-seed") -> list[str]:
+    main(["--output-format", "concise", "--select", rule, "-j", "1", "-q", "."])
     return [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.strip()]
 
 
@@ -72,6 +85,23 @@ def test_an_imported_file_goes_and_comes_back(project: Path, capsys: pytest.Capt
     assert len(codes(capsys)) == 1
     (project / "tools.py").unlink()
     assert codes(capsys) == before
+
+
+def test_a_caller_without_gradients_appears_and_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "evaluation.py").write_text(EVALUATE + PADDING)
+    assert codes(capsys, "inference-without-no-grad") == ["ML201"]
+    (project / "report.py").write_text(CALLER)
+    assert codes(capsys, "inference-without-no-grad") == []
+    (project / "report.py").write_text(CALLER.replace("@torch.no_grad()\n", ""))
+    assert codes(capsys, "inference-without-no-grad") == ["ML201"]
+    (project / "report.py").write_text(CALLER)
+    assert codes(capsys, "inference-without-no-grad") == []
+    (project / "report.py").unlink()
+    assert codes(capsys, "inference-without-no-grad") == ["ML201"]
+    (project / "app").mkdir()
+    assert codes(capsys, "inference-without-no-grad") == ["ML201"]
+    (project / "app" / "report.py").write_text("import sys\nsys.path.append('..')\n" + CALLER)
+    assert codes(capsys, "inference-without-no-grad") == []
 
 
 def test_a_file_appears_that_comes_first(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

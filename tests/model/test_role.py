@@ -33,6 +33,8 @@ ENTRY = [
     "#!/usr/bin/env python3\nfrom train import main\n",
     "model = build()\nfor epoch in range(3):\n    train(model)\n",
     "import numpy as np\nprint(np.random.rand(3))\n",
+    "import tensorflow as tf\nwith tf.device('gpu'):\n    model.fit(x)\n",
+    "with open('a') as f, open('b') as g:\n    with torch.no_grad():\n        for line in f:\n            run(line)\n",
 ]
 LIBRARY = [
     "",
@@ -41,6 +43,8 @@ LIBRARY = [
     "import logging\nlogger = logging.getLogger(__name__)\nlogger.setLevel(10)\ndef train(): pass\n",
     "import os, sys\nsys.path.append('..')\nos.environ.setdefault('A', 'b')\nclass Model: pass\n",
     "import matplotlib\nmatplotlib.use('Agg')\ndef plot(): pass\n",
+    "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    import torch\n",
+    "import json\nwith open('names.json') as f:\n    NAMES = json.load(f)\ndef train(): pass\n",
     "import argparse\ndef arguments():\n    return argparse.ArgumentParser().parse_args()\n",
     "class App:\n    def command(self): return lambda f: f\napp = App()\n@app.command()\ndef run(): pass\n",
 ]
