@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 
 from mlint.model.names import Binding, Names
-from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, Tree, suites, walk_scope
+from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, Tree, suites, walk, walk_scope
 
 
 class Reaching:
@@ -106,6 +106,12 @@ class _Walk:
         ):
             self._add(child)
             return self.result
+        if isinstance(child, ast.Match):  # the guard of a case
+            for ancestor in self.tree.ancestors(node):
+                if isinstance(ancestor, ast.match_case) and self._captured(ancestor):
+                    return self.result
+                if ancestor is child:
+                    break
         if not self._outwards(child, node):
             self.result.extend(self.parameters)
         self.result.extend(self.elsewhere)
@@ -167,7 +173,16 @@ class _Walk:
                         self._partly(handler.body)
         elif isinstance(parent, ast.If):
             return self._walrus(parent.test)
+        elif isinstance(parent, ast.match_case):
+            return self._captured(parent)
         return False
+
+    def _captured(self, case: ast.match_case) -> bool:
+        """Whether the pattern of a case binds the name."""
+        captures = [part for part in walk(case.pattern) if part in self.by_node] if case in self.holding else []
+        for part in captures:
+            self._add(part)
+        return bool(captures)
 
     def _walrus(self, test: ast.expr) -> bool:
         for inner in walk_scope(test) if self.walruses else ():
@@ -213,6 +228,10 @@ class _Walk:
             if isinstance(statement, ast.If) and self._inside(statement.test):
                 return True
             surely = [self._block(arm) for arm in arms]
+            if isinstance(statement, ast.Match):
+                for case, done in zip(statement.cases, surely):
+                    if not done:
+                        self._captured(case)
             return isinstance(statement, ast.If) and all(surely)
         if isinstance(statement, (ast.For, ast.AsyncFor, ast.While)):
             if statement not in self.holding:

@@ -6,6 +6,13 @@ import pytest
 
 from tests.model.reading import marked, model_of
 
+BOX = """
+class Box:
+    def __init__(self):
+        self.x = torch.zeros(3)
+    def show(self):
+        here(self.x)
+"""
 HEADER = """
 import numpy as np, torch, pandas as pd, jax, jax.numpy as jnp, tensorflow as tf
 import torch.nn as nn, torch.nn.functional as F
@@ -108,6 +115,43 @@ from sklearn.model_selection import train_test_split
             ),
             "numpy.ndarray (1-d, float64)",
         ),
+        # Tests
+        ("def f(x: torch.Tensor | None):\n    if x is None:\n        here(x)", "None"),
+        ("def f(x: torch.Tensor = None):\n    if x is not None:\n        pass\n    else:\n        here(x)", "None"),
+        ("def f(x: torch.Tensor = None):\n    if x is not None:\n        return x\n    here(x)", "None"),
+        ("def f(x: torch.Tensor = None):\n    if x is not None:\n        here(x)", "torch.Tensor"),
+        ("def f(x: torch.Tensor = None):\n    if x is None and c:\n        here(x)", "None"),
+        ("def f(x: torch.Tensor = None):\n    if x is None or c:\n        here(x)", "torch.Tensor"),
+        ("def f(x: torch.Tensor = None):\n    if x is None:\n        x = np.zeros(3)\n        here(x.sum())", "scalar"),
+        ("def f(x: torch.Tensor = None):\n    if x is None:\n        return 0\n    here(x)", "torch.Tensor"),
+        ("def f(x: torch.Tensor = None):\n    y = 0 if x is None else here(x)", "torch.Tensor"),
+        ("def f(x):\n    match x:\n        case torch.Tensor():\n            here(x)", "torch.Tensor"),
+        ("def f(x):\n    match x:\n        case torch.Tensor() if c:\n            here(x)", "torch.Tensor"),
+        ("def f(x):\n    match x:\n        case np.ndarray() | torch.Tensor():\n            here(x)",
+         "numpy.ndarray | torch.Tensor"),
+        ("def f(x):\n    match x:\n        case torch.Tensor(ndim=2) as y:\n            here(y)", "torch.Tensor"),
+        ("def f(x):\n    match x:\n        case torch.Tensor() | None:\n            here(x)", "unknown"),
+        ("def f(x):\n    match x:\n        case [a, b]:\n            here(x)", "unknown"),
+        ("def f(x):\n    match x:\n        case torch.Tensor():\n            x = load()\n            here(x)", "unknown"),
+        ("def f(x: torch.Tensor | np.ndarray):\n    match x:\n        case torch.Tensor():\n            pass\n"
+         "        case _:\n            here(x)", "numpy.ndarray"),
+        ("def f(x: torch.Tensor | np.ndarray):\n    match x:\n        case torch.Tensor(ndim=2):\n            pass\n"
+         "        case _:\n            here(x)", "torch.Tensor | numpy.ndarray"),
+        ("y = 1\nmatch x:\n    case torch.Tensor() as y:\n        here(y)", "torch.Tensor"),
+        ("y = 1\nmatch x:\n    case torch.Tensor() as y if here(y):\n        pass", "torch.Tensor"),
+        ("y = 1\nmatch x:\n    case torch.Tensor() as y:\n        pass\nhere(y)", "torch.Tensor | int"),
+        ("y = 1\nmatch x:\n    case [y, *_]:\n        here(y)", "unknown"),
+        ("y = 1\nmatch x:\n    case {'a': 1, **y}:\n        pass\n    case _:\n        here(y)", "int"),
+        # Attributes that are set from outside
+        (BOX + "box = Box()\nbox.x = 3", "torch.Tensor (1-d) | int"),
+        (BOX + "box = Box()\nbox.x = load()", "unknown"),
+        (BOX + "box = Box()\nbox.x += 0.5", "torch.Tensor (1-d)"),
+        (BOX + "box = Box()\nbox.x, y = 3, 4", "unknown"),
+        (BOX + "Box.x = 'a'", "torch.Tensor (1-d) | str"),
+        (BOX + "class Big(Box): ...\nBig().x = 3", "torch.Tensor (1-d) | int"),
+        (BOX + "class Other: ...\nother = Other()\nother.x = 3", "torch.Tensor (1-d)"),
+        (BOX + "box = Box()\nbox.y = 3\nprint(box.x)", "torch.Tensor (1-d)"),
+        (BOX + "def move(box: Box):\n    box.x: int = 3", "torch.Tensor (1-d) | int"),
         # Names of an outer scope that a function binds anew
         ("x = torch.zeros(3)\ndef f():\n    global x\n    x = load()\nhere(x)", "unknown"),
         ("x = torch.zeros(3)\ndef f():\n    global x\n    x = 1\ndef g():\n    here(x)", "torch.Tensor (1-d) | int"),

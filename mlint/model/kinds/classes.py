@@ -191,7 +191,9 @@ def attribute_kind(kinds: Kinds, owner: ast.ClassDef, name: str) -> Kind | None:
             from mlint.model.kinds.arithmetic import arithmetic
 
             kind = join([kind, arithmetic(kind, home.of(value.statement.value), value.statement.op)])
-    return kind
+    from mlint.model.kinds import outside
+
+    return outside.joined(kinds, owner, name, kind)
 
 
 def hopeless(kinds: Kinds, owner: ast.ClassDef, name: str) -> bool:

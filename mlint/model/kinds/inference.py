@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,13 @@ from mlint.model.tree import FUNCTIONS, Tree
 if TYPE_CHECKING:
     from mlint.model.file import FileModel
     from mlint.model.kinds.containers import Containers
+    from mlint.model.kinds.outside import Setting
 
 _ROLES = (MODULE, LOSS, OPTIMIZER, SCHEDULER, GRAD_SCALER, DATA_LOADER, LIGHTNING_MODULE, "accelerate.Accelerator")
 """Objects that a program builds once and hands around. What the callers in a file give for a parameter tells its kind
 for these only: data of another kind than the callers of the file give may well come from outside. Of a function that
 nobody outside is meant to call, the callers in the file tell all."""
+_COMPARED = re.compile(r"(\w+) is (?:not )?None\b").findall
 _DEEPEST = 40
 _depth = [0]
 """How many questions are open at this moment, in all files together: one file's kinds ask those of another one."""
@@ -66,6 +69,8 @@ class Kinds:
         self._provisional: dict[ast.AST, Kind] = {}
         self._containers: Containers | None = None
         self._declared: dict[str, list[ast.Global | ast.Nonlocal]] | None = None
+        self._compared: frozenset[str] | None = None
+        self.outside: dict[str, list[Setting]] | None = None
         self._foreign: dict[str, tuple[Kinds, ast.AST] | None] = {}
         self.returns: dict[ast.AST, Kind] = {}
         self.attributes: dict[ast.ClassDef, dict[str, list[ast.expr | ast.AnnAssign]]] = {}
@@ -253,6 +258,14 @@ class Kinds:
         return self._declared
 
     @property
+    def compared_with_none(self) -> frozenset[str]:
+        """The names that the file compares with None."""
+        if self._compared is None:
+            text = self.names.text
+            self._compared = frozenset() if text is None else frozenset(_COMPARED(text))
+        return self._compared
+
+    @property
     def containers(self) -> Containers:
         """What the file puts into its lists and dicts."""
         if self._containers is None:
@@ -350,7 +363,11 @@ def _infer_name(kinds: Kinds, node: ast.Name) -> Kind:
     if kind.name == "unknown" or kind.alternatives:
         from mlint.model.kinds import narrowing
 
-        return narrowing.narrowed(kinds, node, kind)
+        kind = narrowing.narrowed(kinds, node, kind)
+    if kind.known and node.id in kinds.compared_with_none:
+        from mlint.model.kinds import narrowing
+
+        return NONE if narrowing.is_none(kinds, node) else kind
     return kind
 
 

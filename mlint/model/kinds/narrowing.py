@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def narrowed(kinds: Kinds, node: ast.Name, kind: Kind) -> Kind:
     """The kind of a name of which several kinds, or none, are known, after the tests around and before its read."""
     text = kinds.names.text
+    if text is None or f"match {node.id}:" in text:
+        kind = _of_cases(kinds, node, kind)
     if text is not None and f"isinstance({node.id}," not in text:
         return kind
     for test, holds in _tests(kinds, node):
@@ -34,6 +36,71 @@ def narrowed(kinds: Kinds, node: ast.Name, kind: Kind) -> Kind:
             left = [one for one in kind.alternatives if not any(_fits(one, wanted) for wanted in types)]
             kind = join(left) if left else kind
     return kind
+
+
+def is_none(kinds: Kinds, node: ast.Name) -> bool:
+    """Whether tests around and before a read say that a name is None there."""
+    return any(_says_none(kinds, test, node, holds) for test, holds in _tests(kinds, node))
+
+
+def _says_none(kinds: Kinds, test: ast.expr, node: ast.Name, holds: bool) -> bool:
+    while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, holds = test.operand, not holds
+    if isinstance(test, ast.BoolOp):
+        return isinstance(test.op, ast.And) is holds and any(
+            _says_none(kinds, value, node, holds) for value in test.values
+        )
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.left, ast.Name):
+        return False
+    (operator,), (other,) = test.ops, test.comparators
+    if test.left.id != node.id or not isinstance(other, ast.Constant) or other.value is not None:
+        return False
+    if not isinstance(operator, ast.Is if holds else ast.IsNot):
+        return False
+    return kinds.reaching.of(test.left) == kinds.reaching.of(node)  # not bound anew in between
+
+
+def _of_cases(kinds: Kinds, node: ast.Name, kind: Kind) -> Kind:
+    """The kind of a name in a case of a `match` over it."""
+    child: ast.AST = node
+    for ancestor in kinds.tree.ancestors(node):
+        if isinstance(ancestor, ast.match_case) and child is not ancestor.pattern:
+            statement = kinds.tree.parent(ancestor)
+            if isinstance(statement, ast.Match) and isinstance(statement.subject, ast.Name):
+                if statement.subject.id == node.id and kinds.reaching.of(statement.subject) == kinds.reaching.of(node):
+                    return _of_case(kinds, statement.cases, ancestor, kind)
+        if isinstance(ancestor, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            break
+        child = ancestor
+    return kind
+
+
+def _of_case(kinds: Kinds, cases: list[ast.match_case], case: ast.match_case, kind: Kind) -> Kind:
+    for other in cases:
+        if other is case:
+            break
+        taken = _classes(other.pattern, whole=True) if other.guard is None else []
+        gone = [kinds.annotation(one) for one in taken]
+        if kind.alternatives and gone and all(one.known for one in gone):
+            left = [one for one in kind.alternatives if not any(_fits(one, wanted) for wanted in gone)]
+            kind = join(left) if left else kind
+    types = [kinds.annotation(one) for one in _classes(case.pattern, whole=False)]
+    if not types:
+        return kind
+    left = [one for one in kind.alternatives if any(_fits(one, wanted) for wanted in types)]
+    return join(left) if left else join(types)
+
+
+def _classes(pattern: ast.pattern, *, whole: bool) -> list[ast.expr]:
+    """The classes of which a pattern takes instances; with ``whole`` only if it takes all of them."""
+    if isinstance(pattern, ast.MatchAs) and pattern.pattern is not None:
+        return _classes(pattern.pattern, whole=whole)
+    if isinstance(pattern, ast.MatchClass):
+        return [] if whole and (pattern.patterns or pattern.kwd_patterns) else [pattern.cls]
+    if isinstance(pattern, ast.MatchOr):
+        parts = [_classes(part, whole=whole) for part in pattern.patterns]
+        return [one for part in parts for one in part] if whole or all(parts) else []
+    return []
 
 
 def _fits(kind: Kind, wanted: Kind) -> bool:
