@@ -133,10 +133,10 @@ from sklearn.model_selection import train_test_split
         ("def f(x):\n    match x:\n        case torch.Tensor() | None:\n            here(x)", "unknown"),
         ("def f(x):\n    match x:\n        case [a, b]:\n            here(x)", "unknown"),
         ("def f(x):\n    match x:\n        case torch.Tensor():\n            x = load()\n            here(x)", "unknown"),
-        ("def f(x: torch.Tensor | np.ndarray):\n    match x:\n        case torch.Tensor():\n            pass\n"
-         "        case _:\n            here(x)", "numpy.ndarray"),
-        ("def f(x: torch.Tensor | np.ndarray):\n    match x:\n        case torch.Tensor(ndim=2):\n            pass\n"
-         "        case _:\n            here(x)", "torch.Tensor | numpy.ndarray"),
+        (("def f(x: torch.Tensor | np.ndarray):\n    match x:\n        case torch.Tensor():\n            pass\n"
+         "        case _:\n            here(x)"), "numpy.ndarray"),
+        (("def f(x: torch.Tensor | np.ndarray):\n    match x:\n        case torch.Tensor(ndim=2):\n            pass\n"
+         "        case _:\n            here(x)"), "torch.Tensor | numpy.ndarray"),
         ("y = 1\nmatch x:\n    case torch.Tensor() as y:\n        here(y)", "torch.Tensor"),
         ("y = 1\nmatch x:\n    case torch.Tensor() as y if here(y):\n        pass", "torch.Tensor"),
         ("y = 1\nmatch x:\n    case torch.Tensor() as y:\n        pass\nhere(y)", "torch.Tensor | int"),
