@@ -45,7 +45,14 @@ def evaluate(model: torch.nn.Module, loader):
         total += (model(x).argmax(1) == y).sum().item()
     return total
 """
-CALLER = "import torch\nfrom evaluation import evaluate\n@torch.no_grad()\ndef report(m, l):\n    return evaluate(m, l)\n"
+CALLER = """
+import torch
+from evaluation import evaluate
+
+@torch.no_grad()
+def report(model, loader):
+    return evaluate(model, loader)
+"""
 
 
 def codes(capsys: pytest.CaptureFixture[str], rule: str = "script-without-seed") -> list[str]:

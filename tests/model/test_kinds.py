@@ -132,7 +132,7 @@ from sklearn.model_selection import train_test_split
         ("def f(x):\n    match x:\n        case torch.Tensor(ndim=2) as y:\n            here(y)", "torch.Tensor"),
         ("def f(x):\n    match x:\n        case torch.Tensor() | None:\n            here(x)", "unknown"),
         ("def f(x):\n    match x:\n        case [a, b]:\n            here(x)", "unknown"),
-        ("def f(x):\n    match x:\n        case torch.Tensor():\n            x = load()\n            here(x)", "unknown"),
+        ("def f(x):\n    match x:\n        case torch.Tensor():\n            x = 1\n            here(x)", "int"),
         (("def f(x: torch.Tensor | np.ndarray):\n    match x:\n        case torch.Tensor():\n            pass\n"
          "        case _:\n            here(x)"), "numpy.ndarray"),
         (("def f(x: torch.Tensor | np.ndarray):\n    match x:\n        case torch.Tensor(ndim=2):\n            pass\n"
