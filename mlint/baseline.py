@@ -114,16 +114,9 @@ class Baseline:
         ``findings`` come in order of their place, so that of three equal ones, two known, the last is the new one.
         Only entries of the files in ``checked`` can be stale: nothing is known about the others.
         """
-        left = Counter(self._counts)
-        new: list[Finding] = []
-        known = 0
-        for finding in findings:
-            key = self._key(finding, line_of(finding))
-            if left[key] > 0:
-                left[key] -= 1
-                known += 1
-            else:
-                new.append(finding)
+        found = list(findings)
+        new, left = self.unknown(found, line_of)
+        known = len(found) - len(new)
         looked_at = {self._relative(path) for path in checked}
         stale = [
             Stale(file_name, code, text, count)
@@ -131,6 +124,20 @@ class Baseline:
             if count > 0 and (file_name in looked_at or not os.path.exists(os.path.join(self._folder, file_name)))
         ]
         return new, known, stale
+
+    def unknown(
+        self, findings: Iterable[Finding], line_of: Callable[[Finding], str]
+    ) -> tuple[list[Finding], Counter[Key]]:
+        """Return the findings that the baseline does not know, and its entries that none of them matches."""
+        left = Counter(self._counts)
+        new: list[Finding] = []
+        for finding in findings:
+            key = self._key(finding, line_of(finding))
+            if left[key] > 0:
+                left[key] -= 1
+            else:
+                new.append(finding)
+        return new, left
 
     def _key(self, finding: Finding, line: str) -> Key:
         return (self._relative(finding.path), finding.code, _normalise(line))

@@ -12,7 +12,6 @@ from mlint.console import Console, silence_broken_pipe
 _ISSUES = "https://github.com/mlint/mlint/issues"
 
 _NOT_BUILT = {
-    "server": "the language server",
     "profile": "the profiler",
 }
 
@@ -81,6 +80,8 @@ def _run(arguments: list[str], console: Console) -> int:
             return _check(rest, console)
         if word == "explain":
             return _explain(rest, console)
+        if word == "server":
+            return _server(rest, console)
     except (UsageError, SettingsError, RegistryError) as error:
         console.warn(str(error))
         return 2
@@ -141,6 +142,15 @@ def _explain(words: list[str], console: Console) -> int:
     settings = SettingsResolver().for_path(os.path.join(os.curdir, ""))
     console.result(page(load_index(settings.local_rules), words[0]))
     return 0
+
+
+def _server(arguments: list[str], console: Console) -> int:
+    from mlint.server import main as serve
+
+    code, text = serve(arguments)
+    if text:
+        (console.warn if code else console.result)(text if code else f"{text}\n")
+    return code
 
 
 def _place(text: str) -> tuple[str, int | None, int]:

@@ -52,19 +52,25 @@ class SettingsResolver:
         isolated: Look for no configuration file.
         overrides: Values of flags by the name of the field or key; they win over everything else. Lists may be given
             in the form of the command line ("a,b", "pattern:CODE"); None is as if it were not there.
+        folder: What paths in ``config`` and ``overrides`` are relative to; the working directory by default.
 
     Raises:
         SettingsError: If the inline texts, the flags or the file of ``--config`` cannot be used.
     """
 
     def __init__(
-        self, *, config: Sequence[str] = (), isolated: bool = False, overrides: Mapping[str, object] | None = None
+        self,
+        *,
+        config: Sequence[str] = (),
+        isolated: bool = False,
+        overrides: Mapping[str, object] | None = None,
+        folder: str | None = None,
     ) -> None:
         self._options = {option.key: option for option in options()}
         self._folders: dict[str, Settings] = {}
         self._files: dict[str, Settings] = {}
         self._projects: dict[str, str | None] = {}
-        self._given = os.path.abspath("")
+        self._given = os.path.abspath(folder or "")
         self._isolated = isolated
         self._config_file: str | None = None
         self._last: list[_Layer] = []
