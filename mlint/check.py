@@ -540,8 +540,7 @@ class Check:
 
 def _shown_line(source: Source, finding: Finding) -> str:
     """Return the line of a finding for people, with its cell."""
-    shown = getattr(source, "shown_at", None)
-    return str(finding.start.line) if shown is None else shown(finding.start).rpartition(":")[0]
+    return source.shown_at(finding.start).rpartition(":")[0]
 
 
 def _source(data: bytes, path: str) -> Source | None:

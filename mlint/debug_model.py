@@ -61,8 +61,7 @@ def _line(node: ast.AST) -> int:
 
 def _at(model: FileModel, line: int) -> str:
     """A line as it is shown: in a notebook with its cell."""
-    shown = getattr(model.source, "shown_at", None)
-    return str(line) if shown is None else shown(Location(line, 1)).rpartition(":")[0]
+    return model.source.shown_at(Location(line, 1)).rpartition(":")[0] if model.source.is_notebook else str(line)
 
 
 def _short(node: ast.AST, limit: int = 60) -> str:

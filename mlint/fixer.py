@@ -177,7 +177,7 @@ class _Attempt:
             doubt = None if self.validate is None else self.validate(self.source, changed, built)
             if doubt is not None:
                 self.failed.add(key)
-                self.unvalidated.append(f"{_place(finding)}: not fixed, {doubt}")
+                self.unvalidated.append(f"{_place(self.source, finding)}: not fixed, {doubt}")
                 continue
             found.append(_Candidate(built, edits, key, _moved(self.source, edits)))
         found.sort(key=lambda candidate: candidate.order)
@@ -251,7 +251,8 @@ class _Attempt:
             # The same characters as a statement of the same extent in the same suite are the same statement.
             kind, above = stands.get((shift(start), shift(end)), (None, (-1, "")))
             if kind is not type(node) or above not in ((shift(parent), suite), (shift(parent, after=False), suite)):
-                return f"line {self.source.location(start).line}, which it does not touch, would mean something else"
+                line = self.source.named_line(self.source.location(start).line)
+                return f"{line}, which it does not touch, would mean something else"
         return None
 
     def _stubborn(
@@ -284,11 +285,11 @@ class _Attempt:
 
     def _fail(self, finding: Finding, key: _Key, reason: str) -> None:
         self.failed.add(key)
-        self.failures.append(f"{_place(finding)}: {reason}")
+        self.failures.append(f"{_place(self.source, finding)}: {reason}")
 
 
-def _place(finding: Finding) -> str:
-    return f"{finding.path}:{finding.start.line}:{finding.start.column}: {finding.code} {finding.name}"
+def _place(source: Source, finding: Finding) -> str:
+    return f"{finding.path}:{source.shown_at(finding.start)}: {finding.code} {finding.name}"
 
 
 class _Shift:

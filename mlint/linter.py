@@ -398,7 +398,7 @@ def unsuppressed(
     lower = source.text.encode("utf-8", "surrogatepass").lower()  # bytes: several times as fast as text
     if b"noqa" not in lower and b"mlint" not in lower:
         return found
-    if any(finding.code == "ML000" for finding in found) and not getattr(source, "errors", ()):
+    if any(finding.code == "ML000" for finding in found) and not source.errors:
         return found  # comments of a text that does not parse are not to be trusted
     from mlint.suppress import Suppressions
 

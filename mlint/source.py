@@ -12,7 +12,7 @@ import os
 import re
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from mlint.finding import Edit, Location
@@ -51,6 +51,9 @@ class Source:
     """
 
     __slots__ = ("_ascii", "_bytes", "_exact", "_held", "_line_starts", "_newline", "bom", "encoding", "path", "text")
+
+    is_notebook = False
+    """Whether the text is that of the cells of a notebook."""
 
     def __init__(self, text: str, path: str, *, encoding: str = "utf-8", bom: bool = False) -> None:
         self.path = path
@@ -145,6 +148,23 @@ class Source:
         if found is None:
             found = self._held[texts] = any(text in self.text for text in texts)
         return found
+
+    def part(self, offset: int) -> int:
+        """The number of the part in which a character stands: the cell of a notebook; else there is one only."""
+        return 0
+
+    @property
+    def errors(self) -> Sequence[SourceError]:
+        """Parts that do not parse, where the others can be read without them: cells of a notebook."""
+        return ()
+
+    def shown_at(self, location: Location) -> str:
+        """A place for people, to be put behind the path; in a notebook with the cell that it counts from."""
+        return f"{location.line}:{location.column}"
+
+    def named_line(self, line: int) -> str:
+        """A line for people; in a notebook with its cell."""
+        return f"line {line}"
 
     def line(self, number: int) -> str:
         """The text of a line, counted from 1, without its line end.

@@ -43,7 +43,8 @@ def why(path: str, line: int, settings: Settings, index: Index, cell: int | None
     if statement is None:
         place = f"line {line}" if cell is None else f"line {line} of cell {cell}"
         raise UsageError(f"{path}: there is no code in {place}")
-    yield f"{path}:{_cell(context, statement)}: {context.short(statement, 80)}"
+    shown = source.shown_at(source.location(source.span(statement)[0])).rpartition(":")[0]
+    yield f"{path}:{shown}: {context.short(statement, 80)}"
     reported: list[str] = []
     refused: dict[str, list[str]] = {}
     for entry in index.entries:
@@ -55,8 +56,7 @@ def why(path: str, line: int, settings: Settings, index: Index, cell: int | None
             with recorded() as reasons:
                 findings = list(rule.check(node, context))
             for finding in findings:
-                named = getattr(source, "named_line", "line {}".format)
-                place = named(finding.start.line)
+                place = source.named_line(finding.start.line)
                 reported.append(f"  {entry.code} {entry.name}, {place}: {finding.message}")
                 reported.append(f"    {_fix(finding, reasons)}")
             if not findings:
@@ -90,11 +90,6 @@ def _context(path: str, settings: Settings) -> Context:
     model = FileModel(source, module, project)
     project.begin(model)
     return Context(model, Options(choices.target_versions, choices.root, choices.seed, choices.line_length))
-
-
-def _cell(context: Context, statement: ast.stmt) -> str:
-    shown = getattr(context.source, "shown_at", None)
-    return str(statement.lineno) if shown is None else shown(Location(statement.lineno, 1)).rpartition(":")[0]
 
 
 def _line_in_module(source: Source, cell: int, line: int) -> int | None:

@@ -17,7 +17,7 @@ from mlint.finding import Edit
 from mlint.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import libcst as cst
 
@@ -51,7 +51,7 @@ def add(source: Source, tree: ast.Module, text: str) -> Edit | None:
     if any(_provides(item, new) for item in body):
         return None
     text = text.strip()
-    if getattr(source, "is_notebook", False):
+    if source.is_notebook:
         edit, number = _in_first_cell(source, body, new, text)
         return _verified(source, tree, edit, new, number)
     head = 0
@@ -234,19 +234,14 @@ def _in_first_cell(source: Source, body: Sequence[ast.stmt], new: Import, text: 
     if first == len(body):
         raise Refused("no cell imports anything")
     last = first
-    cell = _part(source, source.span(body[first])[0])
+    cell = source.part(source.span(body[first])[0])
     while last + 1 < len(body) and isinstance(body[last + 1], (ast.Import, ast.ImportFrom)):
-        if _part(source, source.span(body[last + 1])[0]) != cell:
+        if source.part(source.span(body[last + 1])[0]) != cell:
             break
         last += 1
     block = [item for item in body[first : last + 1] if isinstance(item, (ast.Import, ast.ImportFrom))]
     edit, number = _among(source, block, new, text)
     return edit, number + first
-
-
-def _part(source: Source, offset: int) -> int:
-    part: Callable[[int], int] = getattr(source, "part")  # noqa: B009
-    return part(offset)
 
 
 def _on_top(source: Source, body: Sequence[ast.stmt], head: int, text: str) -> tuple[Edit, int]:

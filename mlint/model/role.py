@@ -58,8 +58,8 @@ def role_of(model: FileModel) -> Role:
     """The role of a file."""
     path = _inside(model).replace(os.sep, "/")
     name = path.rpartition("/")[2]
-    if name.endswith(".ipynb"):
-        return Role(NOTEBOOK, "its ending")
+    if model.source.is_notebook or name.endswith(".ipynb"):
+        return Role(NOTEBOOK, "its cells")
     if _JUPYTEXT.match(model.source.text) is not None:
         return Role(NOTEBOOK, "the header of jupytext")
     if TEST_PATH.search(path) is not None:

@@ -258,9 +258,8 @@ class Context:
     def lines(self, *nodes: ast.AST) -> str:
         """Where nodes of this file stand, for people: ``line 3, 12``; in a notebook ``line 2 of cell 5``."""
         numbers = sorted({getattr(node, "lineno", 1) for node in nodes})
-        named = getattr(self.source, "named_line", None)
-        if named is not None:
-            return ", ".join(map(named, numbers))
+        if self.source.is_notebook:
+            return ", ".join(map(self.source.named_line, numbers))
         return f"line {', '.join(map(str, numbers))}"
 
     def finding(

@@ -61,7 +61,7 @@ class IdenticalSeedOnEveryRank(Rule):
         for draw, seed in ctx.model.rank_seeds.repeated():
             yield ctx.finding(
                 draw,
-                f"`{ctx.short(draw)}` draws the same numbers on every rank: `{ctx.short(seed)}` in line {seed.lineno} "
+                f"`{ctx.short(draw)}` draws the same numbers on every rank: `{ctx.short(seed)}` in {ctx.lines(seed)} "
                 "seeds all of them alike",
                 "add the rank to the seed once the model is built",
             )

@@ -47,8 +47,8 @@ class SeedSetAfterUse(Rule):
             return
         for late in ctx.model.late_seeds.found:
             message = (
-                f"`{ctx.short(late.seed)}` comes too late for `{late.name}`: `{ctx.short(late.draw)}` in line "
-                f"{late.draw.lineno} has drawn from {_SHOWN[late.generator]} generator before it"
+                f"`{ctx.short(late.seed)}` comes too late for `{late.name}`: `{ctx.short(late.draw)}` in "
+                f"{ctx.lines(late.draw)} has drawn from {_SHOWN[late.generator]} generator before it"
             )
             yield ctx.finding(late.seed, message, "seed before anything is drawn")
 

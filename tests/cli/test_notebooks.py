@@ -186,6 +186,7 @@ def test_notebooks_are_found_in_folders(project: Path, mlint: Run) -> None:
     assert mlint("--show-files", "--extension", "nb:ipynb").out.split() == ["a.ipynb", "d.nb", "sub/b.ipynb"]
     write(project / "d.nb", notebook("import torch\nx = torch.ones(3)", LOG))
     assert mlint("--extension", "nb:ipynb", "d.nb").out.startswith("d.nb:cell 2:1:1: ML501")
+    assert mlint("--debug-model", "d.nb", "--extension", "nb:ipynb").out.splitlines()[1] == "role: notebook (its cells)"
 
 
 @pytest.mark.parametrize("language", ["R", "julia", "scala"])
