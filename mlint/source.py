@@ -153,6 +153,10 @@ class Source:
         """The number of the part in which a character stands: the cell of a notebook; else there is one only."""
         return 0
 
+    def ends_part(self, offset: int) -> bool:
+        """Whether nothing but blanks and comments follows in the cell of a notebook; never elsewhere."""
+        return False
+
     @property
     def errors(self) -> Sequence[SourceError]:
         """Parts that do not parse, where the others can be read without them: cells of a notebook."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from mlint.finding import Edit, Finding, Fix, Location, Safety
 from mlint.notebook.module import NotebookSource
@@ -84,7 +85,7 @@ def _shows_less(before: NotebookSource, after: NotebookSource, edits: tuple[Edit
 
 
 def _shows(text: str) -> bool:
-    """Whether a cell ends with an expression whose value IPython shows."""
+    """Whether a cell ends with an expression whose value IPython shows, as it does unless a semicolon follows."""
     try:
         body = Source(text, "").parse().body
     except Exception:  # an indented cell, which is rare: nothing is known
@@ -94,4 +95,4 @@ def _shows(text: str) -> bool:
     value = body[-1].value
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print":
         return False
-    return not text.rstrip().endswith(";")
+    return re.fullmatch(r"(?:\s|#[^\r\n]*)*", text[Source(text, "").span(body[-1])[1] :]) is not None

@@ -7,6 +7,7 @@ that stands for what is not known. An edit of the module is one of cells, and on
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from mlint.notebook.magics import UNKNOWN, Masked, blank, masked, without_automa
 from mlint.source import Source, SourceError
 
 _BETWEEN = "\n\n"
+_REST = re.compile(r"(?:\s|#[^\r\n]*)*")
 _INDENTED = "if 1:\n"
 """What stands above a cell that is indented as a whole, which IPython allows."""
 
@@ -201,6 +203,11 @@ class NotebookSource(Source):
         """The number of the cell in which a character stands; 0 between cells."""
         place = self.cell_at(offset)
         return 0 if place is None else place.number
+
+    def ends_part(self, offset: int) -> bool:
+        """Whether nothing but blanks and comments follows in the cell: IPython shows the value of what ends there."""
+        place = self.cell_at(offset)
+        return place is not None and _REST.fullmatch(self.text, offset, place.end) is not None
 
     def shown_at(self, location: Location) -> str:
         """A place for people: ``cell 3:2:6``."""

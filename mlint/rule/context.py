@@ -255,6 +255,15 @@ class Context:
 
     # What to say about it
 
+    def shows_value(self, node: ast.expr) -> bool:
+        """Whether an expression is the last one of a notebook's cell, which shows its value."""
+        statement = self.tree.parent(node)
+        if not self.source.is_notebook or not isinstance(statement, ast.Expr):
+            return False
+        if not isinstance(self.tree.parent(statement), ast.Module):
+            return False
+        return self.source.ends_part(self.source.span(statement)[1])
+
     def lines(self, *nodes: ast.AST) -> str:
         """Where nodes of this file stand, for people: ``line 3, 12``; in a notebook ``line 2 of cell 5``."""
         numbers = sorted({getattr(node, "lineno", 1) for node in nodes})

@@ -65,6 +65,8 @@ class JaxKeySplitLost(Rule):
         if key is None:
             return
         held = ctx.short(key)
+        if ctx.shows_value(node):
+            return
         if isinstance(ctx.tree.parent(node), ast.Expr):
             message = f"`{ctx.short(node)}` changes nothing: its result is dropped, and `{held}` stays the same key"
             yield ctx.finding(node, message, f"bind `{held}` to a part of the split", _rebound(node, key, ctx))

@@ -306,6 +306,16 @@ def test_what_magics_may_do_is_not_guessed(project: Path, mlint: Run) -> None:
     assert mlint("--select", "ML301").code == 0
 
 
+def test_what_a_cell_shows_is_not_dropped(project: Path, mlint: Run) -> None:
+    split = "jax.random.split(key)"
+    write(project / "a.ipynb", notebook(
+        "import jax\nkey = jax.random.key(0)", f"{split}  # two keys\n# shown", f"{split};", f"{split}\nx = 1", split,
+        f"if True:\n    {split}",
+    ))  # fmt: skip
+    out = mlint("--select", "ML313", "--output-format", "concise").out
+    assert [line.split(":")[1] for line in out.splitlines()] == ["cell 3", "cell 4", "cell 6"]
+
+
 def test_explain_why_of_a_cell(project: Path, mlint: Run) -> None:
     write(project / "a.ipynb", notebook(
         "import numpy as np\na = np.ones(9)\nb = np.empty(9)", "%ls\nfor i in range(9):\n    b[i] = a[i] * 2"
