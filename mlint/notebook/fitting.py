@@ -9,6 +9,9 @@ from mlint.finding import Edit, Finding, Fix, Location, Safety
 from mlint.notebook.module import NotebookSource
 from mlint.source import Source
 
+_NOTHING_SHOWN = frozenset({"print", "close", "extractall"})
+"""Functions and methods that return None, of which nothing is shown."""
+
 
 def fitting(finding: Finding, source: NotebookSource) -> Finding | None:
     """A finding of the module whose fix stays within cells; None where it speaks of what no cell says.
@@ -93,6 +96,8 @@ def _shows(text: str) -> bool:
     if not body or not isinstance(body[-1], ast.Expr):
         return False
     value = body[-1].value
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print":
-        return False
+    if isinstance(value, ast.Call):
+        name = value.func
+        if (name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "")) in _NOTHING_SHOWN:
+            return False
     return re.fullmatch(r"(?:\s|#[^\r\n]*)*", text[Source(text, "").span(body[-1])[1] :]) is not None

@@ -286,11 +286,13 @@ def test_an_import_goes_to_the_cell_that_imports(
 
 def test_a_fix_that_takes_the_shown_value_away_is_unsafe(project: Path, mlint: Run) -> None:
     load = "import json\nimport torch\njson.load(open('a'))"
-    write(project / "a.ipynb", notebook(load, "json.load(open('a'));", "x = json.load(open('a'))"))
+    closed = "g = open('a')\ny = json.load(g)\ng.close()"
+    write(project / "a.ipynb", notebook(load, "json.load(open('a'));", "x = json.load(open('a'))", closed))
     out = mlint("--select", "ML208", "--fix").out
     sources = ["".join(cell["source"]) for cell in json.loads((project / "a.ipynb").read_text())["cells"]]
     assert sources[0] == load, out
     assert sources[2] == "with open('a') as f:\n    x = json.load(f)"
+    assert sources[3] == "with open('a') as g:\n    y = json.load(g)"
     assert "fixable with --unsafe-fixes" in out
 
 
