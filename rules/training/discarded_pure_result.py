@@ -35,6 +35,8 @@ _METHODS: tuple[tuple[list[str], tuple[str, ...]], ...] = (
     (_FRAME, (DATAFRAME, SERIES)),
     (_DATASET, (TF_DATASET,)),
 )
+# Number of arguments of which the last is where the result goes.
+_OUT = {"numpy.clip": 4, "numpy.concatenate": 3}
 _MODES = frozenset(
     "torch.no_grad torch.enable_grad torch.inference_mode torch.set_grad_enabled torch.autocast torch.amp.autocast "
     "torch.device torch.cuda.device tensorflow.device".split()
@@ -82,7 +84,8 @@ class DiscardedPureResult(Rule):
         statement = ctx.tree.parent(node)
         if not isinstance(statement, ast.Expr):
             return
-        if ctx.dotted(node.func) is None and self._inplace(node, ctx):
+        dotted = ctx.dotted(node.func)
+        if self._inplace(node, ctx) if dotted is None else len(node.args) >= _OUT.get(dotted, 9):
             return
         if any(keyword.arg in ("inplace", "out", None) for keyword in node.keywords) or self._shown(statement, ctx):
             return
@@ -123,7 +126,7 @@ class DiscardedPureResult(Rule):
         ),
         Example(
             given="import numpy as np\na = np.ones(3)\n",
-            ok="a.sort()\nb = np.sort(a)\nnp.clip(a, 0, 1, out=a)\na.fill(0)\nprint(np.append(a, 1))\n",
+            ok="a.sort()\nb = np.sort(a)\nnp.clip(a, 0, 1, out=a)\nnp.clip(a, 0, 1, a)\nprint(np.append(a, 1))\n",
         ),
         Example(
             given="import torch\n",
