@@ -17,6 +17,8 @@ from mlint.model.kinds import GRAD_SCALER, LIGHTNING_MODULE, LOSS, MODULE, OPTIM
 from mlint.model.tree import FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from mlint.model.file import FileModel
 
 BACKWARD = "backward"
@@ -37,6 +39,7 @@ _MODULE_METHODS = frozenset(
     "parameters named_parameters buffers modules named_modules children train eval to cuda cpu state_dict "
     "forward".split()
 )
+_SAME_MODULE = frozenset("to cuda cpu float double half bfloat16 train eval requires_grad_ apply".split())
 _TENSOR_METHODS = frozenset(
     "item detach cpu cuda to mean sum sub add square pow view reshape append update set_postfix log info debug "
     "add_scalar size zero_grad format".split()
@@ -444,6 +447,8 @@ class Training:
                 sources.append(value)
         elif isinstance(node, ast.IfExp):
             sources = [node.body, node.orelse]
+        elif _is_moved(node) and model.kinds.is_a(node.func.value, MODULE):
+            sources = [node.func.value]
         else:
             return [node]
         found: list[ast.expr] = []
@@ -684,6 +689,8 @@ class Training:
             return not model.kinds.of(func).is_first_party
         if isinstance(func, ast.Attribute):
             kind = model.kinds.of(func.value)
+            if kind.is_a(MODULE) and func.attr in _MODULE_METHODS and func.attr != "forward":
+                return model.kinds.local_function(func) is None
             return (kind.known and not kind.is_first_party) or func.attr in _TENSOR_METHODS
         return False
 
@@ -706,6 +713,17 @@ class Training:
 _ATTRIBUTES = frozenset(
     "backward manual_backward zero_grad clip_grad_norm_ clip_grad_value_ clip_gradients unscale_ update step".split()
 )
+
+
+class _MethodCall(ast.Call):
+    """A call of a method, for the type checker."""
+
+    func: ast.Attribute
+
+
+def _is_moved(node: ast.AST) -> TypeGuard[_MethodCall]:
+    """``net.to(device)``, ``net.cuda()``, ``net.train()``: if it is a module, the module itself."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAME_MODULE
 
 
 def _text(node: ast.expr | None) -> str | None:

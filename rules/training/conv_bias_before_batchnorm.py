@@ -185,8 +185,8 @@ class Block(nn.Module):
         ),
         Example(
             given="import keras\nfrom keras import layers\n",
-            bad="m = keras.Sequential([layers.Conv2D(8, 3), layers.BatchNormalization(), layers.ReLU()])\n",
-            good="m = keras.Sequential([layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization(), layers.ReLU()])\n",
+            bad="m = keras.Sequential([layers.Conv2D(8, 3), layers.BatchNormalization()])\n",
+            good="m = keras.Sequential([layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization()])\n",
         ),
         Example(
             given="import keras\nfrom keras import layers\n",

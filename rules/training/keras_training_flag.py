@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mlint.rule import (
     KERAS_MODEL,
@@ -90,7 +90,7 @@ class KerasTrainingFlag(Rule):
                 ctx.fix(self._adding(inner, ctx), Safety.UNSAFE, "Add `training=True`"),
             )
 
-    def _adding(self, call: ast.Call, ctx: Context):  # type: ignore[no-untyped-def]
+    def _adding(self, call: ast.Call, ctx: Context) -> Callable[[], Edit]:
         def build() -> Edit:
             return ctx.edits.add_keyword(call, "training", "True")
 
@@ -100,12 +100,7 @@ class KerasTrainingFlag(Rule):
         """Whether a model certainly has a layer that acts by its mode."""
         definition = ctx.kinds.of(model).definition
         if definition is not None:
-            return any(
-                isinstance(inner, ast.Call)
-                and ctx.dotted(inner.func) in _BY_MODE
-                and ctx.tree.class_of(inner) is definition
-                for inner in walk(definition)
-            )
+            return any(isinstance(inner, ast.Call) and ctx.dotted(inner.func) in _BY_MODE for inner in walk(definition))
         built = ctx.training.constructors(model)
         return bool(built) and all(
             ctx.dotted(call.func) in _SEQUENTIAL

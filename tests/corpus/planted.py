@@ -157,6 +157,22 @@ PLANTED = (
         "    return F.nll_loss(torch.log(torch.softmax(similarity, dim=1)), target)\n",
         "torch.log(",
     ),
+    Planted(
+        "dqn",
+        "zeroed between backward and step",
+        "ML402",
+        "        self.optimizer.zero_grad()\n        loss.backward()\n",
+        "        loss.backward()\n        self.optimizer.zero_grad()\n",
+        "self.optimizer.zero_grad()",
+    ),
+    Planted(
+        "mixed_precision",
+        "softmax as the last layer",
+        "ML406",
+        "    nn.Linear(128, 4),\n",
+        "    nn.Linear(128, 4),\n    nn.Softmax(dim=1),\n",
+        "criterion(logits, targets)",
+    ),
     # Mixed precision
     Planted(
         "mixed_precision",
