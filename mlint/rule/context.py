@@ -256,12 +256,16 @@ class Context:
     # What to say about it
 
     def shows_value(self, node: ast.expr) -> bool:
-        """Whether an expression is the last one of a notebook's cell, which shows its value."""
+        """Whether an expression is the last one of a notebook's cell, which shows its value, as IPython does of all of
+        them when it is told to.
+        """
         statement = self.tree.parent(node)
         if not self.source.is_notebook or not isinstance(statement, ast.Expr):
             return False
         if not isinstance(self.tree.parent(statement), ast.Module):
             return False
+        if "ast_node_interactivity" in self.source.text:
+            return True
         return self.source.ends_part(self.source.span(statement)[1])
 
     def lines(self, *nodes: ast.AST) -> str:

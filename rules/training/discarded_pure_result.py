@@ -65,7 +65,7 @@ class DiscardedPureResult(Rule):
 
     ## Known limits
     Only receivers whose kind is known. What stands in a `try` or in a `with` that may await an error or measure time,
-    and the expressions at the top level of a notebook are left alone.
+    and the last expression of a notebook's cell, which is shown, are left alone.
 
     ## References
     - PyTorch documentation, `torch.Tensor.to`: "Returns a Tensor"; `torch.nn.Module.to`: "This method modifies the
@@ -112,8 +112,7 @@ class DiscardedPureResult(Rule):
                 return True
             if isinstance(outer, ast.With) and not all(_is_mode(item.context_expr, ctx) for item in outer.items):
                 return True
-        path = ctx.source.path
-        return path.endswith(".ipynb") and ctx.tree.function(statement) is None
+        return ctx.shows_value(statement.value)
 
     examples = (
         Example(

@@ -316,6 +316,15 @@ def test_what_a_cell_shows_is_not_dropped(project: Path, mlint: Run) -> None:
     ))  # fmt: skip
     out = mlint("--select", "ML313", "--output-format", "concise").out
     assert [line.split(":")[1] for line in out.splitlines()] == ["cell 3", "cell 4", "cell 6"]
+    frame = "import pandas as pd\ndf = pd.DataFrame({'a': [1]})"
+    drop = "df.dropna()"
+    write(project / "a.ipynb", notebook(frame, drop, f"{drop}\ndf.head()", f"def f():\n    {drop}"))
+    out = mlint("--select", "ML423", "--output-format", "concise").out
+    assert [line.split(":")[1] for line in out.splitlines()] == ["cell 3", "cell 4"]
+    every = "InteractiveShell.ast_node_interactivity = 'all'"
+    write(project / "a.ipynb", notebook(frame, f"{every}\n{drop}\ndf.head()", f"def f():\n    {drop}"))
+    out = mlint("--select", "ML423", "--output-format", "concise").out
+    assert [line.split(":")[1] for line in out.splitlines()] == ["cell 3"]
 
 
 def test_explain_why_of_a_cell(project: Path, mlint: Run) -> None:
