@@ -1,5 +1,4 @@
-"""Writes the pages of docs/rules/, docs/smoke-checks.md, and the numbers of the README's table of families, from the
-rules and checks themselves.
+"""Writes docs/rules/, docs/smoke-checks.md and the numbers in the README, from the rules and checks themselves.
 
     python scripts/build_docs.py            write what has changed
     python scripts/build_docs.py --check    say what would change; exit 1 if anything would
