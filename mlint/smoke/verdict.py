@@ -163,12 +163,12 @@ def _ended(outcome: Outcome, configuration: Configuration, verdict: Verdict) -> 
     elif outcome.end == "exit":
         left = [event for event in outcome.events if event["event"] == "leaving"]
         message = f"{doing} ended the process with exit code {outcome.status}"
+        place, text = None, ""
         if left:
             message = f"{doing} ends the process: os._exit({left[-1]['status']})"
             place, text = left[-1]["place"], left[-1]["text"]
         elif not outcome.events:
             message = f"the interpreter ended with exit code {outcome.status} before the target was imported"
-            text = outcome.printed
         add(_failure("MS004", message, "", place, text or _last(outcome.printed)))
     elif outcome.end == "signal":
         name = _signal(outcome.status)

@@ -15,7 +15,7 @@ MODELS = """\
 import torch
 from torch import nn
 
-print("this is no report")
+print("this is no report", open("shop/sizes.txt").read())
 
 
 class Net(nn.Module):
@@ -68,6 +68,7 @@ def shop(project: Project) -> Project:
     """A project with a good model and one with a layer that is never used."""
     pytest.importorskip("torch")
     project.put("shop/models.py", MODELS)
+    project.put("shop/sizes.txt", "8")
     project.put("pyproject.toml", SECTION)
     return project
 
@@ -96,23 +97,13 @@ def test_the_right_finding_on_the_bad_model_and_none_on_the_good_one(shop: Proje
     alone = shop.smoke("good")
     assert (alone.code, alone.out) == (0, "All checks passed.\n")
     assert (shop.folder / ".mlint_cache" / ".gitignore").read_text() == "*\n"
-    # A change in a file that it imported.
+    # A change in a file that it read, and in one that it imported.
+    shop.put("shop/sizes.txt", "9")
+    assert "(remembered)" not in shop.smoke("good").err
     shop.put("shop/models.py", MODELS.replace("self.spare = nn.Linear(3, 3)", "self.other = 3"))
     changed = shop.smoke("bad")
     assert (changed.code, changed.out) == (0, "All checks passed.\n")
     assert "(remembered)" not in changed.err
-
-
-def test_a_file_that_was_read_and_a_package_are_part_of_what_is_remembered(shop: Project) -> None:
-    shop.put("shop/sizes.txt", "8\n")
-    shop.put("shop/models.py", MODELS.replace("print(", "SIZE = open('shop/sizes.txt').read()\nprint("))
-    arguments = ("good", "--select", "MS101")
-    assert "remembered" not in shop.smoke(*arguments).err
-    assert "remembered" in shop.smoke(*arguments).err
-    assert "remembered" not in shop.smoke(*arguments, "--no-cache").err
-    assert "remembered" not in shop.smoke(*arguments, "--threads", "1").err
-    shop.put("shop/sizes.txt", "9\n")
-    assert "remembered" not in shop.smoke(*arguments).err
 
 
 def test_what_the_users_step_raises(shop: Project) -> None:
@@ -222,6 +213,41 @@ def test_the_interpreter_of_the_active_environment_is_used(light: Project) -> No
     assert found["code"] == "MS004"
     assert found["message"] == "the interpreter ended with exit code 7 before the target was imported"
     assert "the wrong one" in found["evidence"]["traceback"]
+
+
+def test_a_device_that_is_not_there(light: Project) -> None:
+    light.put("m.py", "x = 1\n")
+    done = light.smoke("m:x", "--batch", "float32[2]", "--device", "cuda:1")
+    assert (done.code, done.out) == (2, "")
+    assert "device cuda:1: torch in " in done.err
+    assert "sees no such device" in done.err
+
+
+def test_a_check_that_hangs_ends_with_the_budget(shop: Project) -> None:
+    shop.put(
+        "m.py",
+        """\
+        import time
+        from torch import nn
+        count = 0
+
+        class Net(nn.Linear):
+            def forward(self, x):
+                global count
+                count += 1
+                while count > 1:
+                    time.sleep(0.1)
+                return super().forward(x)
+
+        def build():
+            return Net(2, 2)
+        """,
+    )
+    arguments = ("m:build", "--batch", "float32[3,2]", "--select", "MS101,MS102,MS201,MS401", "--budget", "4s")
+    done = shop.smoke(*arguments)
+    assert "not run: MS" in done.err
+    assert "stopped when the budget of 4 s was used up, in forward (m.py:10)" in done.err
+    assert "(remembered)" not in shop.smoke(*arguments, "--timeout", "1s").err
 
 
 def test_an_old_interpreter_is_told(light: Project) -> None:
