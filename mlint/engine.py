@@ -274,12 +274,13 @@ class _Tables:
                         found.append((node, on_expression))
                     value: Any = node.value
                     if value.__class__ is call_type:
-                        value_type = value.func.__class__
+                        stated: Any = value.func
+                        stated_type = stated.__class__
                         hit = None
-                        if value_type is attribute_type:
-                            hit = statements(value.func.attr)
-                        elif value_type is name_type:
-                            hit = statements(value.func.id)
+                        if stated_type is attribute_type:
+                            hit = statements(stated.attr)
+                        elif stated_type is name_type:
+                            hit = statements(stated.id)
                         if hit is not None:
                             found.append((value, hit))
                     push(value)

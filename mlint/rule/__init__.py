@@ -30,7 +30,17 @@ from mlint.model.kinds import (
     Kind,
 )
 from mlint.model.loop_actions import APPEND, CHOICE, GRAPH, STORE, TOTAL, UPDATE, innermost
-from mlint.model.tree import COMPREHENSIONS, FUNCTIONS, LOOPS, FunctionNode, LoopNode, walk, walk_scope, walk_statements
+from mlint.model.tree import (
+    COMPREHENSIONS,
+    FUNCTIONS,
+    LOOPS,
+    FunctionNode,
+    LoopNode,
+    walk,
+    walk_blocks,
+    walk_scope,
+    walk_statements,
+)
 from mlint.pattern import Match, Pattern, Template
 from mlint.rule.base import PatternRule, Rule
 from mlint.rule.context import Context, Options
@@ -234,6 +244,7 @@ __all__ = [
     "undisturbed",
     "value_at",
     "walk",
+    "walk_blocks",
     "walk_scope",
     "walk_statements",
 ]

@@ -13,6 +13,18 @@ _LIBRARY = frozenset(
 )
 
 
+def _makes_before_start(init: ast.FunctionDef) -> bool:
+    """Whether something that is called is assigned to an attribute before the base is initialised."""
+    for statement in walk_statements(init.body):
+        if isinstance(statement, ast.Call):
+            if _starts(statement):
+                return False
+        elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
+            if any(isinstance(target, ast.Attribute) for target in statement.targets):
+                return True
+    return False
+
+
 class ModuleInitOrder(Rule):
     """A module gets its first layer before `super().__init__()` has run: this raises AttributeError.
 
@@ -47,6 +59,8 @@ class ModuleInitOrder(Rule):
         init = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
         if init is None or init.decorator_list or not init.args.args:
             return
+        if not _makes_before_start(init):
+            return  # nearly always: that costs a look at the first statements
         if MODULE not in ctx.kinds.bases(node) or not self._plain(node, ctx):
             return
         stored = next(self._registered(init, ctx), None)

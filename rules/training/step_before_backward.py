@@ -46,6 +46,9 @@ class StepBeforeBackward(Rule):
         action = training.action(node)
         if action is None or action.role not in ("step", "clip") or action.engine or action.with_arguments:
             return
+        direct = training.direct(ctx.flow.loop(node) or ctx.tree.function(node) or ctx.tree.module)
+        if len(direct.of("backward")) != 1 or len(direct.of("step")) != 1:
+            return
         made = training.round(node)
         if training.is_engine(made) or training.hooks or made.of("gradient"):
             return

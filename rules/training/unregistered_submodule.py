@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlint.rule import MODULE, Context, Edit, Example, Finding, Fix, Node, Rule, Safety, walk, walk_statements
+from mlint.rule import MODULE, Context, Edit, Example, Finding, Fix, Node, Rule, Safety, walk, walk_blocks
 
 GIVEN = "import torch\nfrom torch import nn\n"
 _PARAMETER = "torch.nn.Parameter"
@@ -53,20 +53,25 @@ class UnregisteredSubmodule(Rule):
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.ClassDef)
         init = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
-        if init is None or MODULE not in ctx.kinds.bases(node):
+        if init is None:
             return
         if any(isinstance(part, ast.FunctionDef) and part.name in _OWN for part in node.body):
             return
-        for statement in walk_statements(init.body):
+        for statement in walk_blocks(init.body, own=True):
             if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
                 continue
             target = statement.targets[0]
+            if not isinstance(statement.value, _CONTAINERS) and not _moves(statement.value, ctx):
+                continue
             if not isinstance(target, ast.Attribute) or not ctx.kinds.is_self(target.value):
                 continue
-            if _moves(statement.value, ctx):
+            moves = _moves(statement.value, ctx)
+            kept = None if moves else self._kept(target, statement.value, init, ctx)
+            if (not moves and kept is None) or MODULE not in ctx.kinds.bases(node):
+                continue
+            if moves:
                 yield self._moved(target, statement.value, ctx)
                 continue
-            kept = self._kept(target, statement.value, init, ctx)
             if kept is not None and not self._registered(kept, node, ctx):
                 yield self._report(kept, ctx)
 
@@ -75,6 +80,8 @@ class UnregisteredSubmodule(Rule):
         container: ast.expr | None = value
         grown = ctx.text(target)
         if isinstance(value, ast.Name):
+            if any(value.id == parameter.arg for parameter in (*init.args.args, *init.args.kwonlyargs)):
+                return None
             bindings = ctx.reaching.of(value) or []
             container = bindings[0].value if len(bindings) == 1 and bindings[0].how == "assign" else None
             grown = value.id
@@ -379,6 +386,9 @@ class Net(nn.Module):
             note="the list is made by another name",
         ),
     )
+
+
+_CONTAINERS = (ast.List, ast.Tuple, ast.ListComp, ast.Dict, ast.DictComp, ast.Name)
 
 
 def _moves(value: ast.expr, ctx: Context) -> bool:
