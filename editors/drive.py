@@ -25,6 +25,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "editors.md"
 DRIVERS = HERE / "drivers"
+SCRIPTS = sysconfig.get_path("scripts")
 
 TEXT = 'import torch\n\n\ndef f(x):\n    return "\U0001f525", torch.log(torch.softmax(x, dim=1))  # kept\n'
 FIXED = TEXT.replace("torch.log(torch.softmax(x, dim=1))", "torch.log_softmax(x, dim=1)")
@@ -79,20 +80,26 @@ def _vim(folder: Path, heading: str) -> list[str]:
     return [program("vim"), "-es", "-N", "-u", str(folder / "vimrc"), "-i", "NONE", "loss.py", "-S", str(driver)]
 
 
+def _pylsp(folder: Path, heading: str) -> list[str]:
+    recipe(heading, "json")  # which turns the plugin off: it is on without a word
+    return [sys.executable, str(DRIVERS / "pylsp.py")]
+
+
 ELPA = "/usr/share/emacs/site-lisp/elpa"
 DRIVES = {
     "neovim": Drive("Neovim", "nvim", _neovim, environment=(("DRIVE_FIX", "on saving"),)),
     "neovim-before-0.11": Drive("Neovim before 0.11", "nvim", _neovim),
     "eglot": Drive("Emacs, eglot", "emacs", _emacs("eglot.el"), needs=f"{ELPA}/eglot-*"),
     "flycheck": Drive("Emacs, flycheck", "emacs", _emacs("flycheck.el"), fixes=False, needs=f"{ELPA}/flycheck-*"),
+    "pylsp": Drive("python-lsp-server: Spyder, Kate and others", "pylsp", _pylsp),
     "ale": Drive("Vim, ALE", "vim", _vim, needs="/usr/share/vim/vimfiles/pack/*/*/ale"),
 }
 
 
 def program(name: str) -> str:
-    """The path of an editor; ``NVIM``, ``EMACS`` and ``VIM_PROGRAM`` name others than those on the path."""
-    own = {"nvim": "NVIM_PROGRAM", "emacs": "EMACS_PROGRAM", "vim": "VIM_PROGRAM"}[name]
-    return os.environ.get(own) or name
+    """An editor: what ``NVIM_PROGRAM``, ``EMACS_PROGRAM`` or ``VIM_PROGRAM`` names, or what is on the path."""
+    own = {"nvim": "NVIM_PROGRAM", "emacs": "EMACS_PROGRAM", "vim": "VIM_PROGRAM"}.get(name)
+    return (os.environ.get(own) if own else None) or shutil.which(name, path=SCRIPTS) or name
 
 
 def drive(name: str, *, keep: bool) -> str:
@@ -107,7 +114,7 @@ def drive(name: str, *, keep: bool) -> str:
         environment = {
             **os.environ, **dict(one.environment), "DRIVE_OUT": str(out), "DRIVE_FILE": str(file), "HOME": str(folder),
             "XDG_CONFIG_HOME": str(folder), "XDG_STATE_HOME": str(folder), "XDG_DATA_HOME": str(folder),
-            "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]), "LC_ALL": "C.UTF-8",
+            "PATH": os.pathsep.join([SCRIPTS, os.environ["PATH"]]), "LC_ALL": "C.UTF-8",
         }  # fmt: skip
         command = one.run(folder, one.heading)
         done = subprocess.run(
@@ -169,7 +176,7 @@ def main(arguments: list[str]) -> int:
         print(f"{name}: {done} ({_version(one.program)})")
         if wrong:
             print(wrong)
-    print(f"{ran - failed} passed, {failed} failed")
+    print(f"recipes run: {ran}, of which {failed} failed")
     return 1 if failed else 0
 
 

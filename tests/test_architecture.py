@@ -20,9 +20,9 @@ LIBRARIES = {
     "polars", "ray", "scipy", "sklearn", "tensorflow", "torch", "torchvision", "transformers", "xgboost",
 }  # fmt: skip
 HEAVY_AT_START = {
-    "asyncio", "concurrent.futures", "email", "flake8", "hypothesis", "importlib.metadata", "libcst", "multiprocessing",
-    "pathspec", "pygls", "subprocess", "tempfile", "unittest", "urllib.request", "watchfiles", "xml.etree.ElementTree",
-    "yaml",
+    "asyncio", "concurrent.futures", "email", "flake8", "hypothesis", "importlib.metadata", "libcst", "lsprotocol",
+    "mlint.server", "multiprocessing", "pathspec", "pygls", "subprocess", "tempfile", "unittest", "urllib.request",
+    "watchfiles", "xml.etree.ElementTree", "yaml",
 } | LIBRARIES  # fmt: skip
 
 

@@ -38,11 +38,13 @@ class _Session:
 
     def check(self, document: Any, workspace: Any) -> tuple[FileView, Analysis]:
         """What is found in a document as it is now, and in which text."""
-        for other in getattr(workspace, "documents", {}).values():
-            path, text = str(other.path), str(other.source)
-            if self.buffers.get(path) != text:
-                self.buffers[path] = text
-                self.analyzer.edited(path)
+        now = {str(other.path): str(other.source) for other in getattr(workspace, "documents", {}).values()}
+        for path in [path for path in {*now, *self.buffers} if now.get(path) != self.buffers.get(path)]:
+            if path in now:
+                self.buffers[path] = now[path]
+            else:
+                del self.buffers[path]
+            self.analyzer.edited(path)
         source = Source(str(document.source), str(document.path))
         view = FileView(Document(str(document.uri), source.path, "python", 0, source), UTF16)
         return view, self.analyzer.check(view.unit)
