@@ -66,16 +66,18 @@ class UnregisteredSubmodule(Rule):
             if not isinstance(target, ast.Attribute) or not ctx.kinds.is_self(target.value):
                 continue
             moves = _moves(statement.value, ctx)
-            kept = None if moves else self._kept(target, statement.value, init, ctx)
+            kept = None if moves else self._kept(target, statement.value, init, node, ctx)
             if (not moves and kept is None) or MODULE not in ctx.kinds.bases(node):
                 continue
             if moves:
                 yield self._moved(target, statement.value, ctx)
                 continue
-            if kept is not None and not self._registered(kept, node, ctx):
+            if kept is not None:
                 yield self._report(kept, ctx)
 
-    def _kept(self, target: ast.Attribute, value: ast.expr, init: ast.FunctionDef, ctx: Context) -> Kept | None:
+    def _kept(
+        self, target: ast.Attribute, value: ast.expr, init: ast.FunctionDef, owner: ast.ClassDef, ctx: Context
+    ) -> Kept | None:
         """Whether a value is a container of layers or parameters that are made for it."""
         container: ast.expr | None = value
         grown = ctx.text(target)
@@ -111,6 +113,8 @@ class UnregisteredSubmodule(Rule):
         several = len(made) > 1 or isinstance(container, (ast.ListComp, ast.DictComp)) or _in_loop(made, ctx)
         calls = [element for element in made if isinstance(element, ast.Call)]
         if not several or not made or len(calls) != len(made):
+            return None
+        if self._registered(Kept(target, container, calls[0]), owner, ctx):
             return None
         if not all(ctx.is_a(call, MODULE) or ctx.dotted(call.func) == _PARAMETER for call in calls):
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlint.model import libraries
@@ -41,7 +41,8 @@ _ROLES = (MODULE, LOSS, OPTIMIZER, SCHEDULER, GRAD_SCALER, DATA_LOADER, LIGHTNIN
 """Objects that a program builds once and hands around. What the callers in a file give for a parameter tells its kind
 for these only: data of another kind than the callers of the file give may well come from outside. Of a function that
 nobody outside is meant to call, the callers in the file tell all."""
-_COMPARED = re.compile(r"(\w+) is (?:not )?None\b").findall
+_LONGEST_NAME = 100
+_LAST_NAME = re.compile(r"\w*$").search
 _DEEPEST = 40
 _depth = [0]
 """How many questions are open at this moment, in all files together: one file's kinds ask those of another one."""
@@ -262,7 +263,7 @@ class Kinds:
         """The names that the file compares with None."""
         if self._compared is None:
             text = self.names.text
-            self._compared = frozenset() if text is None else frozenset(_COMPARED(text))
+            self._compared = frozenset() if text is None else frozenset(_compared(text))
         return self._compared
 
     @property
@@ -369,6 +370,22 @@ def _infer_name(kinds: Kinds, node: ast.Name) -> Kind:
 
         return NONE if narrowing.is_none(kinds, node) else kind
     return kind
+
+
+def _compared(text: str) -> Iterator[str]:
+    """The names in front of ``is None`` and ``is not None``."""
+    parts = text.split(" None")  # several times as fast as a regular expression over the whole text
+    for before in parts[:-1]:
+        test = before[-_LONGEST_NAME:]
+        if test.endswith(" is not"):
+            test = test[:-7]
+        elif test.endswith(" is"):
+            test = test[:-3]
+        else:
+            continue
+        name = _LAST_NAME(test)
+        if name is not None:
+            yield name[0]
 
 
 def _infer_augmented(kinds: Kinds, node: ast.AugAssign) -> Kind:
