@@ -113,6 +113,8 @@ class Subject:
         self.step_function = step
         self.loader_function = loader
         self.device = torch.device(self.options.device)
+        self.memo: dict[str, Any] = {}
+        """What checks leave for one another, each under a name of its module."""
         self._given: nn.Module | None = None
         self._batches: list[object] = []
 

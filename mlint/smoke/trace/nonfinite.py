@@ -118,7 +118,7 @@ def backward_origin(subject: Subject, done: Pass) -> Origin | None:
         return None
     node, kind = found[0]
     event = event_of(subject, done, node)
-    return Origin(Event(event.operation or operation(node), event.module, event.place), kind, "backward")
+    return Origin(Event(operation(node), event.module, event.place), kind, "backward")
 
 
 def _ranges(given: Sequence[Tensor]) -> tuple[str, ...]:
