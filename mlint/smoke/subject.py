@@ -57,6 +57,8 @@ class Pass:
     loss: Tensor
     start: int
     """Sequence number of the first autograd node of the pass; see `mlint.smoke.trace.graph`."""
+    scales: tuple[float, ...] = (1.0,)
+    """Loss scales in the order in which GradScaler would come to them."""
 
     @cached_property
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -67,15 +69,19 @@ class Pass:
     def gradients(self) -> dict[str, Tensor | None]:
         """Name -> gradient of the loss, None where there is none. The graph is kept, the parameters' `.grad` is not.
 
-        Computed by `backward` rather than `autograd.grad`, which checkpointing with re-entrant autograd refuses.
+        Under float16 autocast the loss is scaled, as nobody trains without. Computed by `backward` rather than
+        `autograd.grad`, which checkpointing with re-entrant autograd refuses.
         """
         if not self.loss.requires_grad:
             return dict.fromkeys(self.parameters)
+        for scale in self.scales:
+            self.model.zero_grad(set_to_none=True)
+            (self.loss * scale).backward(retain_graph=True)
+            found = {name: parameter.grad for name, parameter in self.parameters.items()}
+            if scale == 1 or all(value is None or bool(value.isfinite().all()) for value in found.values()):
+                break
         self.model.zero_grad(set_to_none=True)
-        self.loss.backward(retain_graph=True)
-        found = {name: parameter.grad for name, parameter in self.parameters.items()}
-        self.model.zero_grad(set_to_none=True)
-        return found
+        return {name: value if value is None or scale == 1 else value / scale for name, value in found.items()}
 
 
 class Subject:
@@ -281,7 +287,8 @@ class Subject:
             start = _sequence_number()
             output = self.forward(model, mine, autocast=autocast)
             loss = self.loss(output, mine, autocast=autocast)
-        return Pass(model, mine, output, loss, start)
+        scaled = autocast and self.options.autocast == "float16"
+        return Pass(model, mine, output, loss, start, (65536.0, 256.0, 1.0) if scaled else (1.0,))
 
     @cached_property
     def first(self) -> Pass:
@@ -318,6 +325,8 @@ class Subject:
         """One plain training step: zero_grad, forward, loss, backward, step. The user's own step is `step_function`."""
         optimizer.zero_grad()
         done = self.run(model, batch, seed)
+        if not done.loss.requires_grad:
+            raise NotRun("the loss depends on no parameter")
         done.loss.backward()
         optimizer.step()
         return done

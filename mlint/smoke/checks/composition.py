@@ -9,14 +9,12 @@ from torch import Tensor
 from mlint.smoke.checks.base import Check, NotRun, Observation
 from mlint.smoke.subject import Subject
 from mlint.smoke.trace.composition import compositions, saved, sources
-from mlint.smoke.trace.degenerate import Failure, failures
+from mlint.smoke.trace.degenerate import EMPTY, Failure, failures
 from mlint.smoke.trace.graph import Node, nodes, operation
 from mlint.smoke.trace.places import event_of
 
 SINGULAR = {"sqrt", "rsqrt", "div", "reciprocal", "pow", "norm", "linalg_vector_norm", "log", "log2", "log10", "std"}
 """Operations with a pole, or an infinite derivative, at 0."""
-EMPTY = {"all zero", "constant", "one token everywhere", "the first sample repeated"}
-"""Variants of the inputs under which a norm, a variance or a distance becomes 0."""
 
 
 class UnstableComposition(Check):
@@ -48,7 +46,7 @@ class UnstableComposition(Check):
     code = "MS202"
     name = "unstable-composition"
     tier = "exact"
-    cost = 1.0
+    cost = 8.0
     rules = ("ML501",)
 
     def run(self, subject: Subject) -> Iterator[Observation]:
@@ -58,7 +56,7 @@ class UnstableComposition(Check):
         yield from self._compositions(subject)
         yield from self._hidden(subject)
         told: set[object] = set()
-        for failure in failures(subject):
+        for failure in failures(subject, EMPTY):
             if is_singular(failure):
                 event = failure.origin.event  # type: ignore[union-attr]
                 if (event.operation, event.place) not in told and not subject.is_exempt(self.code, event.module):
@@ -142,7 +140,7 @@ class OverflowUnderScale(Check):
     code = "MS203"
     name = "overflow-under-scale"
     tier = "differential"
-    cost = 14.0
+    cost = 8.0
 
     def run(self, subject: Subject) -> Iterator[Observation]:
         """Yield one observation for each operation that fails first."""

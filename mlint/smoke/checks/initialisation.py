@@ -62,21 +62,25 @@ class SymmetricUnits(Check):
         if not candidates:
             return
         later, later_gradients = self._later(subject)
+        found: dict[str, list[list[int]]] = {}
         for name in candidates:
-            value = later[name]
-            units = _units(subject.model, name, value)
+            units = _units(subject.model, name, later[name])
             groups = _alike(units, _units(subject.model, name, later_gradients[name]))
-            if units is None or not groups:
-                continue
-            alike = sum(len(group) for group in groups)
+            if units is not None and groups:
+                found[name] = groups
+        if found:
+            name = max(found, key=lambda name: sum(len(group) for group in found[name]))
+            alike = sum(len(group) for group in found[name])
             yield self.observe(
-                f"{alike} of the {len(units)} units of {name} are equal, get equal gradients, and stay equal",
+                f"{alike} of the {_count(subject, name)} units of {name} are equal, get equal gradients, and stay equal"
+                + (f"; so do units of {len(found) - 1} more" if len(found) > 1 else ""),
                 "initialise it randomly (kaiming_uniform_, xavier_uniform_); zeros suit biases and last layers only",
                 module=subject.module_of(name),
                 parameter=name,
                 evidence={
-                    "groups": [group[:8] for group in groups[:5]],
+                    "groups": [group[:8] for group in found[name][:5]],
                     "first weight": float(subject.parameters[name].detach().reshape(-1)[0]),
+                    "parameters": list(found)[:20],
                 },
             )
 
@@ -137,6 +141,11 @@ def _units(model: nn.Module, name: str, value: Tensor | None) -> Tensor | None:
         tensor = tensor.movedim(-1, 0)
     rows = tensor.reshape(tensor.shape[0], -1)
     return rows if len(rows) > 1 else None
+
+
+def _count(subject: Subject, name: str) -> int:
+    units = _units(subject.model, name, subject.parameters[name])
+    return 0 if units is None else len(units)
 
 
 def _alike(weights: Tensor | None, gradients: Tensor | None) -> list[list[int]]:

@@ -80,11 +80,12 @@ class UpdateVanishes(Check):
             )
 
     def _intended(self, subject: Subject) -> dict[str, float]:
-        """Name -> the share of elements with a gradient that one step changes when it is taken in float64."""
-        model = subject.fresh()
-        gradients = subject.run(model, subject.batches(1)[0], SEED).gradients
+        """Name -> the share of elements with a gradient that one more step changes when it is taken in float64."""
+        trained = subject.trained.model
+        gradients = subject.run(trained, subject.batch, SEED).gradients
         wide = subject.double()
         try:
+            wide.load_state_dict(trained.state_dict())
             optimizer = subject.optimizer(wide)
             parameters = dict(wide.named_parameters())
             before = {name: value.detach().clone() for name, value in parameters.items()}

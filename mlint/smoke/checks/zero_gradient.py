@@ -14,6 +14,8 @@ from mlint.smoke.trace.graph import leaves
 
 STEPS = 4
 """A chain of two zero-initialised layers, as in ControlNet, opens at the third step."""
+FLAT = {"round", "floor", "ceil", "trunc", "sign", "clamp", "relu", "hardtanh", "threshold", "clip", "heaviside"}
+"""Operations that pass no gradient on by themselves, whoever was chosen."""
 
 
 class ZeroGradient(Check):
@@ -60,14 +62,14 @@ class ZeroGradient(Check):
                 raise NotRun("no parameter gets a gradient")
             return
         alive = {name for name, value in gradients.items() if value is not None and not _zero(value)}
-        names = self._dead(subject, names, alive)
+        names, last = self._dead(subject, names, alive)
         names = [name for name in names if not _redundant_bias(name, alive)]
         if not names:
             return
-        yield from self._observations(subject, first, names, alive)
+        yield from self._observations(subject, last or first, names, alive)
 
-    def _dead(self, subject: Subject, names: list[str], alive: set[str]) -> list[str]:
-        """What keeps a zero gradient; `alive` takes in what gets another."""
+    def _dead(self, subject: Subject, names: list[str], alive: set[str]) -> tuple[list[str], Pass | None]:
+        """What keeps a zero gradient, and the last pass in train mode; `alive` takes in what gets another gradient."""
         model = subject.fresh()
         fed = _Fed(model)
         optimizer = torch.optim.Adam([value for value in model.parameters() if value.requires_grad], lr=1e-3)
@@ -91,10 +93,12 @@ class ZeroGradient(Check):
             optimizer.step()
             model.zero_grad(set_to_none=True)
         fed.remove()
-        return [name for name in left if subject.module_of(name) not in fed.starved]
+        # Once more: a step of the optimizer changes what the graphs before it keep.
+        last = subject.run(model.train(), batches[0]) if left else None
+        return [name for name in left if subject.module_of(name) not in fed.starved], last
 
-    def _observations(self, subject: Subject, first: Pass, names: list[str], alive: set[str]) -> Iterator[Observation]:
-        reached = leaves(first.loss)
+    def _observations(self, subject: Subject, done: Pass, names: list[str], alive: set[str]) -> Iterator[Observation]:
+        reached = leaves(done.loss)
         told: set[str] = set()
         for name in names:
             module = subject.module_of(name)
@@ -102,8 +106,9 @@ class ZeroGradient(Check):
                 continue
             told.add(module)
             parameters = [other for other in names if subject.module_of(other) == module]
-            event = blocking(subject, first, first.parameters[name]) if id(first.parameters[name]) in reached else None
-            spare = _has_living_sibling(subject.model, name, alive)
+            event = blocking(subject, done, done.parameters[name]) if id(done.parameters[name]) in reached else None
+            flat = event is not None and event.operation.removesuffix("_") in FLAT
+            spare = not flat and _has_living_sibling(subject.model, name, alive)
             yield self.observe(
                 f"the gradient of {name} is exactly zero in every step"
                 + (f": {event.operation} passes none on" if event else ""),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mlint.smoke.binding import arguments
-from mlint.smoke.structure import batch_size, map_tensors, named_tensors, tensors
+from mlint.smoke.structure import batch_size, map_tensors, tensors
 from mlint.smoke.subject import Subject
 from mlint.smoke.trace.nonfinite import Origin, backward_origin, forward_origin, is_finite
 
@@ -30,28 +30,38 @@ class Failure:
     """Whether data like this is in the domain of the model beyond doubt."""
 
 
-def failures(subject: Subject) -> list[Failure]:
-    """The variants of the first batch that are not finite, where the batch itself is; computed once."""
-    if "degenerate" not in subject.memo:
-        subject.memo["degenerate"] = list(_failures(subject))
-    found: list[Failure] = subject.memo["degenerate"]
+EMPTY = {"all zero", "constant", "one token everywhere", "the first sample repeated"}
+"""Variants under which a norm, a variance or a distance becomes 0."""
+
+
+def failures(subject: Subject, wanted: set[str] | None = None) -> list[Failure]:
+    """The variants of the first batch (all, or those that are wanted) for which the loss or a gradient is not finite.
+
+    Each is tried once for all checks; none where the batch itself is not finite.
+    """
+    done: dict[str, list[Failure]] = subject.memo.setdefault("degenerate", {})
+    if not is_finite(subject.first.loss) or not is_finite([v for v in subject.gradients.values() if v is not None]):
+        return []
+    found = []
+    for name, batch, likely in _variants(subject):
+        if wanted is None or name in wanted:
+            if name not in done:
+                done[name] = list(_tried(subject, name, batch, likely))
+            found.extend(done[name])
     return found
 
 
-def _failures(subject: Subject) -> Iterator[Failure]:
-    if not is_finite(subject.first.loss) or not is_finite([v for v in subject.gradients.values() if v is not None]):
-        return
-    for name, batch, likely in _variants(subject):
-        try:
-            done = subject.run(subject.fresh(), batch, autocast=False)
-            bad_loss = not is_finite(done.loss)
-            broken = [] if bad_loss else [key for key, value in done.gradients.items() if not is_finite(value)]
-        except Exception:
-            continue  # what the model or its loss refuses is refused in time
-        if bad_loss:
-            yield Failure(name, "the loss", forward_origin(subject, subject.fresh(), batch), likely)
-        elif broken:
-            yield Failure(name, f"the gradient of {broken[0]}", backward_origin(subject, done), likely)
+def _tried(subject: Subject, name: str, batch: object, likely: bool) -> Iterator[Failure]:
+    try:
+        done = subject.run(subject.fresh(), batch, autocast=False)
+        bad_loss = not is_finite(done.loss)
+        broken = [] if bad_loss else [key for key, value in done.gradients.items() if not is_finite(value)]
+    except Exception:
+        return  # what the model or its loss refuses is refused in time
+    if bad_loss:
+        yield Failure(name, "the loss", forward_origin(subject, subject.fresh(), batch), likely)
+    elif broken:
+        yield Failure(name, f"the gradient of {broken[0]}", backward_origin(subject, done), likely)
 
 
 def _variants(subject: Subject) -> Iterator[tuple[str, object, bool]]:
@@ -111,9 +121,3 @@ def _is_tokens(tensor: Tensor) -> bool:
 def _is_flags(tensor: Tensor) -> bool:
     """Whether a tensor holds zeros and ones only: a mask, not data."""
     return tensor.dtype == torch.bool or bool(((tensor == 0) | (tensor == 1)).all())
-
-
-def named_inputs(subject: Subject) -> list[str]:
-    """The paths in the batch of what `forward` takes."""
-    taken = subject.input_names()
-    return [path for path, tensor in named_tensors(subject.batch) if id(tensor) in taken]
