@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mlint.smoke.checks.base import NotRun, Observation, registry
-from mlint.smoke.structure import cast, tensors
-from mlint.smoke.subject import Options, Subject
 from torch import Tensor, nn
 
+from mlint.smoke.checks.base import NotRun, Observation, registry
+from mlint.smoke.structure import cast
+from mlint.smoke.subject import Options, Subject
 from tests.smoke.architectures import ZOO, Architecture
 
 
@@ -82,7 +83,14 @@ def observed(target: Target, codes: set[str] | None = None) -> list[Observation]
 
 def modules_in_order(target: Target) -> list[str]:
     """The modules with weights and one floating tensor as output, in the order in which they run."""
-    model, names = target.build().train(), []
+    return list(_in_order(target.build, target.batch, target.loss))
+
+
+@cache
+def _in_order(
+    build: Callable[[], nn.Module], batch: Callable[[], object], loss: Callable[..., Any] | None
+) -> tuple[str, ...]:
+    model, names = build().train(), []
 
     def hook(name: str) -> Callable[..., None]:
         def seen(module: nn.Module, given: object, made: object) -> None:
@@ -95,8 +103,8 @@ def modules_in_order(target: Target) -> list[str]:
         own = dict(module.named_parameters(recurse=False))
         if "weight" in own and isinstance(module, nn.Linear | nn.Conv2d | nn.Embedding):
             module.register_forward_hook(hook(name))
-    Subject(lambda: model, target.batch, target.loss).first  # noqa: B018
-    return names
+    Subject(lambda: model, batch, loss).first  # noqa: B018
+    return tuple(names)
 
 
 def with_output(target: Target, change: Callable[[Tensor], Tensor]) -> Target:
@@ -459,12 +467,15 @@ def confident(target: Target) -> Target | None:
     return with_loss(target, lambda logits, labels: F.cross_entropy(logits * 200, labels))
 
 
-def applicable(names: list[str]) -> Iterator[tuple[Fault, str]]:
-    for fault in FAULTS:
-        for name in names:
-            if fault.plant(clean(ZOO[name])) is not None:
-                yield fault, name
+def applicable(fault: Fault, name: str) -> bool:
+    return fault.plant(clean(ZOO[name])) is not None
 
 
-def floating(tree: object) -> list[Tensor]:
-    return [tensor for tensor in tensors(tree) if tensor.is_floating_point()]
+def verdict(fault: Fault, target: Target) -> tuple[str, list[Observation]]:
+    """(why the fault counts as not found, "" if it was; what was reported although it is not there)."""
+    found = observed(target)
+    named = [each for each in found if each.code == fault.code]
+    hits = [each for each in named if fault.says in each.message or fault.says == each.name]
+    allowed = {fault.code} | fault.also
+    extra = [each for each in found if each.severity != "info" and each.code not in allowed]
+    return ("" if hits else f"{fault.says!r} is not in {named}"), extra
