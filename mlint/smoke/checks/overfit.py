@@ -173,8 +173,12 @@ def _moving(targets: list[Tensor], generator: torch.Generator) -> Tensor:
     orders = [torch.randperm(len(targets[0]), generator=generator) for _ in range(TRIES)]
 
     def stay(order: Tensor) -> int:
-        kept = [(target[order.to(target.device)] == target).flatten(1).all(1) if target.dim() > 1
-                else target[order.to(target.device)] == target for target in targets]
+        kept = [
+            (target[order.to(target.device)] == target).flatten(1).all(1)
+            if target.dim() > 1
+            else target[order.to(target.device)] == target
+            for target in targets
+        ]
         return int(torch.stack(kept).all(0).sum())
 
     return min(orders, key=stay)

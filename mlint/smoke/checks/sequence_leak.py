@@ -169,9 +169,7 @@ class SequenceLeak(Check):
 
 
 def _where(here: Stage, one: object, other: object, same: Callable[[Tensor, Tensor], bool]) -> Event | None:
-    return first_difference(
-        (here.model, lambda: here.forward(one)), (here.model, lambda: here.forward(other)), same
-    )
+    return first_difference((here.model, lambda: here.forward(one)), (here.model, lambda: here.forward(other)), same)
 
 
 def _later_replaced(batch: object, taken: set[int], position: int) -> object:

@@ -38,3 +38,19 @@ def test_enough_faults() -> None:
     assert len(FAULTS) >= 35
     for fault in FAULTS:
         assert sum(applicable(fault, name) for name in ARCHITECTURES) >= 3, fault.name
+
+
+@pytest.mark.skipif(not hasattr(torch.library, "opcheck"), reason="torch has no opcheck")
+def test_operator_that_writes_to_its_argument() -> None:
+    from tests.smoke.checks.planted import observed, with_output
+
+    @torch.library.custom_op("mlint_tests::doubled", mutates_args=())
+    def doubled(x: torch.Tensor) -> torch.Tensor:
+        x.mul_(2)
+        return x.clone()
+
+    doubled.register_autograd(lambda ctx, gradient: gradient * 2)
+    target = with_output(clean(ZOO["mlp"]), lambda made: doubled(made.clone()))
+    assert [(each.name, each.operation) for each in observed(target, {"MS108"})] == [
+        ("custom-operator-wrong", "mlint_tests::doubled")
+    ]
