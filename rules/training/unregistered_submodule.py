@@ -53,8 +53,9 @@ class UnregisteredSubmodule(Rule):
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.ClassDef)
         init = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
-        if init is None:
+        if init is None or not init.args.args:
             return
+        first = init.args.args[0].arg
         if any(isinstance(part, ast.FunctionDef) and part.name in _OWN for part in node.body):
             return
         for statement in walk_blocks(init.body, own=True):
@@ -63,7 +64,7 @@ class UnregisteredSubmodule(Rule):
             target = statement.targets[0]
             if not isinstance(statement.value, _CONTAINERS) and not _moves(statement.value, ctx):
                 continue
-            if not isinstance(target, ast.Attribute) or not ctx.kinds.is_self(target.value):
+            if not isinstance(target, ast.Attribute) or not _is_named(target.value, first):
                 continue
             moves = _moves(statement.value, ctx)
             kept = None if moves else self._kept(target, statement.value, init, node, ctx)
@@ -80,7 +81,7 @@ class UnregisteredSubmodule(Rule):
     ) -> Kept | None:
         """Whether a value is a container of layers or parameters that are made for it."""
         container: ast.expr | None = value
-        grown = ctx.text(target)
+        grown = ast.unparse(target)
         if isinstance(value, ast.Name):
             if any(value.id == parameter.arg for parameter in (*init.args.args, *init.args.kwonlyargs)):
                 return None
@@ -90,6 +91,8 @@ class UnregisteredSubmodule(Rule):
         made: list[ast.expr] = []
         if isinstance(container, (ast.List, ast.Tuple)):
             made = list(container.elts)
+            if any(not isinstance(element, ast.Call) for element in made):
+                return None
         elif isinstance(container, ast.ListComp):
             made = [container.elt]
         elif isinstance(container, ast.Dict):
@@ -108,7 +111,7 @@ class UnregisteredSubmodule(Rule):
                 and isinstance(call.func, ast.Attribute)
                 and call.func.attr == "append"
                 and len(call.args) == 1
-                and ctx.text(call.func.value) == grown
+                and ast.unparse(call.func.value) == grown
             ]
         several = len(made) > 1 or isinstance(container, (ast.ListComp, ast.DictComp)) or _in_loop(made, ctx)
         calls = [element for element in made if isinstance(element, ast.Call)]
@@ -393,6 +396,10 @@ class Net(nn.Module):
 
 
 _CONTAINERS = (ast.List, ast.Tuple, ast.ListComp, ast.Dict, ast.DictComp, ast.Name)
+
+
+def _is_named(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _moves(value: ast.expr, ctx: Context) -> bool:
