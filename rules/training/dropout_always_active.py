@@ -48,6 +48,8 @@ class DropoutAlwaysActive(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         assert isinstance(node, ast.Call)
+        if ctx.dotted(node.func) in _FUNCTIONS and ctx.argument(node, "training", 2) is not None:
+            return
         function, owner = ctx.tree.function(node), ctx.tree.class_of(node)
         if function is None or owner is None or ctx.tree.parent(function) is not owner or ctx.open_ended(node):
             return

@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlint.rule import MODULE, OPTIMIZER, Call, Context, Example, Finding, FunctionNode, LoopNode, Rule, walk
+from mlint.rule import FUNCTIONS, MODULE, OPTIMIZER, Call, Context, Example, Finding, FunctionNode, LoopNode, Rule, walk
 
 GIVEN = "import torch\nfrom torch import nn, optim\nimport torch.nn.functional as F\n"
 _LAYERS = (
@@ -46,6 +46,8 @@ class ModuleCreatedInForward(Rule):
         assert isinstance(node, ast.Call)
         if (ctx.dotted(node.func) or "").startswith("torch.optim."):
             yield from self._optimizer(node, ctx)
+            return
+        if not any(isinstance(part, FUNCTIONS) and part.name in _STEPS for part in ctx.tree.parts(node.lineno)):
             return
         function = ctx.tree.function(node)
         owner = None if function is None else ctx.tree.parent(function)
