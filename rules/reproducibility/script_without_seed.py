@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
-from pathlib import PurePath
 
 from mlint.rule import Context, Edit, Example, Finding, Fix, Module, Rule, Safety, walk_scope
 
@@ -265,7 +265,7 @@ def _listed(generator: str, call: ast.Call, ctx: Context) -> str:
     place = f"first drawn from in {ctx.lines(call)}: `{ctx.short(call, 30)}`"
     model, inner = ctx.randomness.origin(generator, call)
     if model is not ctx.model:
-        place += f", which draws in {PurePath(model.source.path).name}:{inner.lineno}"
+        place += f", which draws in {os.path.basename(model.source.path)}:{inner.lineno}"
     return f"{_SHOWN.get(generator, generator)} ({place})"
 
 
