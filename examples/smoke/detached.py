@@ -16,5 +16,5 @@ class Classifier(Good):
         """Logits of the classes."""
         hidden = self.projection(self.embedding(words))
         drawn = hidden.detach()
-        weights = mask.unsqueeze(-1) / mask.sum(dim=1)[:, None, None]
+        weights = mask.unsqueeze(-1) / mask.sum(dim=1).clamp(min=1)[:, None, None]
         return self.head(((drawn + self.body(drawn)) * weights * self.query(drawn).sigmoid()).sum(dim=1))

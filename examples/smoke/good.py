@@ -20,7 +20,7 @@ class Classifier(nn.Module):
         """Logits of the classes."""
         hidden = self.embedding(words)
         hidden = hidden + self.body(hidden)
-        scores = self.query(hidden).squeeze(-1).masked_fill(~mask, float("-inf"))
+        scores = self.query(hidden).squeeze(-1).masked_fill(~mask, -1e9)
         pooled = (torch.softmax(scores, dim=-1).unsqueeze(-1) * hidden).sum(dim=1)
         return self.head(pooled)
 
