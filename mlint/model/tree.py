@@ -233,18 +233,26 @@ class Seen:
         calls: all calls.
         functions: the names of all functions and methods.
         referring: the names that may stand for what another name stands for: of imports and of aliases.
+        loops: all loops.
     """
 
-    __slots__ = ("again", "bound", "calls", "functions", "referring")
+    __slots__ = ("again", "bound", "calls", "functions", "loops", "referring")
 
     def __init__(
-        self, bound: set[str], again: set[str], calls: list[ast.Call], functions: set[str], referring: set[str]
+        self,
+        bound: set[str],
+        again: set[str],
+        calls: list[ast.Call],
+        functions: set[str],
+        referring: set[str],
+        loops: list[LoopNode],
     ) -> None:
         self.bound = bound
         self.again = again
         self.calls = calls
         self.functions = functions
         self.referring = referring
+        self.loops = loops
 
 
 class Tree:
@@ -446,8 +454,31 @@ class Tree:
                 return ancestor
         return None
 
+    @cached_property
+    def _lines_of_loops(self) -> list[tuple[int, int]]:
+        """The first and the last line of each loop that stands in no other one, in their order."""
+        found: list[tuple[int, int]] = []
+        for loop in sorted(self._seen.loops if self._seen is not None else (), key=position):
+            end = loop.end_lineno or loop.lineno
+            if not found or loop.lineno > found[-1][1]:
+                found.append((loop.lineno, end))
+            elif end > found[-1][1]:  # two loops on one line
+                found[-1] = (found[-1][0], end)
+        return found
+
+    def may_repeat(self, node: ast.AST) -> bool:
+        """Whether a node stands on the lines of a loop: a look that needs no parent links."""
+        if self._seen is None:
+            return True
+        line = getattr(node, "lineno", 0)
+        ranges = self._lines_of_loops
+        index = bisect_right(ranges, (line, 1 << 30)) - 1
+        return index >= 0 and line <= ranges[index][1]
+
     def loops(self, node: ast.AST) -> Iterator[LoopNode]:
         """The loops that run ``node`` again and again within its function, innermost first."""
+        if not self.may_repeat(node):
+            return
         child = node
         for ancestor in self.ancestors(node):
             if isinstance(ancestor, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):

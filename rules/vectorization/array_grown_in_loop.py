@@ -302,6 +302,8 @@ class ArrayGrownInLoop(Rule):
         )
 
     def _read(self, call: ast.Call, ctx: Context) -> _Growth | None:
+        if not ctx.tree.may_repeat(call):
+            return None
         statement = ctx.tree.parent(call)
         if not isinstance(statement, ast.Assign) or statement.value is not call or len(statement.targets) != 1:
             return None

@@ -165,6 +165,8 @@ class BuiltinReductionOverArray(Rule):
         if len(node.args) != 1 or node.keywords or isinstance(node.args[0], _NO_ARRAYS):
             return
         array, name = node.args[0], ctx.dotted(node.func)
+        if ctx.kinds.written_out(array):
+            return
         kind = ctx.kinds.of(array)
         if not kind.is_a(NDARRAY, TENSOR, SERIES) or kind.dtype == "object" or ctx.flow.compiled(node):
             return

@@ -41,6 +41,9 @@ _ROLES = (MODULE, LOSS, OPTIMIZER, SCHEDULER, GRAD_SCALER, DATA_LOADER, LIGHTNIN
 """Objects that a program builds once and hands around. What the callers in a file give for a parameter tells its kind
 for these only: data of another kind than the callers of the file give may well come from outside. Of a function that
 nobody outside is meant to call, the callers in the file tell all."""
+_DISPLAYS = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_CONTAINERS = frozenset("list tuple set frozenset dict sorted range zip enumerate map filter reversed".split())
+_VIEWS = frozenset("items keys values modules children parameters named_parameters named_modules split".split())
 _LONGEST_NAME = 100
 _LAST_NAME = re.compile(r"\w*$").search
 _DEEPEST = 40
@@ -122,6 +125,26 @@ class Kinds:
     def is_a(self, node: ast.AST | None, *families: str) -> bool:
         """Whether an expression is certainly of one of these kinds."""
         return self.of(node).is_a(*families)
+
+    def written_out(self, node: ast.expr) -> bool:
+        """Whether an expression, or a value that its name may have, is a list, dict or the like that is written out:
+        a look at the syntax, which spares the question of which elements.
+        """
+        if isinstance(node, ast.Call):
+            func = node.func
+            if isinstance(func, ast.Attribute):
+                return func.attr in _VIEWS and not node.args
+            return isinstance(func, ast.Name) and func.id in _CONTAINERS and self.names.dotted(func) in _CONTAINERS
+        if isinstance(node, ast.Name):
+            return any(
+                binding.how == "assign"
+                and not binding.path
+                and binding.value is not None
+                and not isinstance(binding.value, ast.Name)
+                and self.written_out(binding.value)
+                for binding in self.reaching.of(node) or ()
+            )
+        return isinstance(node, _DISPLAYS)
 
     def instance(self, dotted: str) -> Kind | None:
         """The kind of an instance of a library's class."""

@@ -172,7 +172,8 @@ class Counted:
         return self._elements(inner, iterated, index.id)
 
     def _elements(self, target: ast.expr, iterated: ast.expr, index: str | None) -> Axis | None:
-        if not isinstance(target, ast.Name) or not self.model.kinds.is_a(iterated, NDARRAY):
+        kinds = self.model.kinds
+        if not isinstance(target, ast.Name) or kinds.written_out(iterated) or not kinds.is_a(iterated, NDARRAY):
             return None
         return Axis(index, 0, self.model.lengths.axis(iterated, 0), None, ((target.id, iterated),))
 
