@@ -104,12 +104,17 @@ class SymmetricUnits(Check):
         names = [
             name
             for name, value in model.named_parameters()
-            if not is_finite(value) and name in subject.parameters and is_finite(subject.parameters[name])
+            if not isinstance(value, nn.parameter.UninitializedTensorMixin)
+            and not is_finite(value)
+            and name in subject.parameters
+            and is_finite(subject.parameters[name])
         ]
         buffers = [
             name
             for name, value in model.named_buffers()
-            if not is_finite(value) and is_finite(dict(subject.model.named_buffers()).get(name, value))
+            if not isinstance(value, nn.parameter.UninitializedTensorMixin)
+            and not is_finite(value)
+            and is_finite(dict(subject.model.named_buffers()).get(name, value))
         ]
         if buffers and not names:
             with contextlib.suppress(Exception):
