@@ -42,7 +42,9 @@ class Recurrent(nn.Module):
 
 
 class Attention(nn.Module):
-    def __init__(self, words: int, length: int, width: int, layers: int, first: bool, causal: bool, outputs: int) -> None:
+    def __init__(
+        self, words: int, length: int, width: int, layers: int, first: bool, causal: bool, outputs: int
+    ) -> None:
         super().__init__()
         self.enter, self.position = nn.Embedding(words, width), nn.Embedding(length, width)
         layer = nn.TransformerEncoderLayer(

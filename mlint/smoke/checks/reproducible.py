@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -16,6 +17,7 @@ from mlint.smoke.seeds import seeded
 from mlint.smoke.structure import clone
 from mlint.smoke.subject import SEED, Subject
 from mlint.smoke.trace.difference import first_difference
+from mlint.smoke.trace.place import INSTALLED
 from mlint.smoke.trace.recorder import Event
 from mlint.smoke.twin import twin
 
@@ -37,8 +39,9 @@ class NotReproducible(Check):
 
     All generators seeded alike, then compared to the bit: the model built twice; three training steps from it, twice;
     the loader's first batches with 0 and with 2 workers, each twice; the first step in a second process whose hashes
-    of strings differ, where the target is known by name. With 1 and with 2 threads the loss in fp64 must agree within
-    the tolerance of torch.testing (1e-7), since a sum in another order rounds differently. Generators that the user's
+    of strings differ, where the target is known by name. Where an extension or a compiled function takes part, the
+    loss in fp64 with 1 and with 2 threads must agree within the tolerance of torch.testing (1e-7), since a sum in
+    another order rounds differently; torch's own kernels give no other difference. Generators that the user's
     modules or the model keep are put back between the runs: one that was seeded at import is reproducible.
 
     On a difference both runs are recorded operation by operation, and the first one that differs is named. On CUDA
@@ -124,7 +127,7 @@ class NotReproducible(Check):
         )
 
     def _threads(self, subject: Subject) -> Iterator[Observation]:
-        if subject.device.type != "cpu":
+        if subject.device.type != "cpu" or not _extended():
             return
         before = torch.get_num_threads()
         losses = []
@@ -184,6 +187,15 @@ class NotReproducible(Check):
                 severity="info",
                 evidence={"batch": place},
             )
+
+
+def _extended() -> bool:
+    """Whether code besides torch's own may use several threads: extensions of the project, compiled functions."""
+    if "numba" in sys.modules or getattr(torch.ops, "loaded_libraries", None):
+        return True
+    files = [str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())]
+    own = [file for file in files if not file.startswith(INSTALLED) and "site-packages" not in file]
+    return any(file.endswith((".so", ".pyd")) for file in own)
 
 
 def _uninitialised(subject: Subject, name: str) -> bool:
