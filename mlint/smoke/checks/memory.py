@@ -73,13 +73,12 @@ class MemoryGrows(Check):
         gc.freeze()  # a census is of what comes after this, and takes no longer for what was imported
         try:
             model = subject.fresh()
-            seen, known = _counted(subject, model)
+            seen, fresh = _counted(subject, model)
         finally:
             gc.unfreeze()
         grown = [name for name in ("size", "count", "graph", "device") if _rises([getattr(c, name) for c in seen])]
         if not grown:
             return
-        fresh = [tensor for tensor in _living() if id(tensor) not in known or known[id(tensor)]() is not tensor]
         holder, bounded = _holder(fresh, model)
         if bounded and "graph" not in grown:
             return
@@ -98,8 +97,8 @@ class MemoryGrows(Check):
         )
 
 
-def _counted(subject: Subject, model: nn.Module) -> tuple[list[Census], dict[int, weakref.ref[Tensor]]]:
-    """(the census after each step, the tensors that lived before the last)."""
+def _counted(subject: Subject, model: nn.Module) -> tuple[list[Census], list[Tensor]]:
+    """(the census after each step, the living tensors that the last one made)."""
     optimizer = subject.optimizer(model)
     known: dict[int, weakref.ref[Tensor]] = {}
     seen: list[Census] = []
@@ -109,7 +108,7 @@ def _counted(subject: Subject, model: nn.Module) -> tuple[list[Census], dict[int
         _step(subject, model, optimizer, step)
         if step >= WARM - 1:
             seen.append(_census(subject.device))
-    return seen, known
+    return seen, [value for value in _living() if id(value) not in known or known[id(value)]() is not value]
 
 
 def _what(grown: list[str]) -> str:
