@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ class CannotOverfit(Check):
             if others[-1].learnt:
                 break
         if others[-1].learnt:
-            if first.worse:
+            if subject.optimizer_declared and first.worse:
                 yield self.observe(
                     "the model fits the batch with AdamW, and its own optimizer raises the loss",
                     "lower the learning rate, or warm it up",
@@ -113,8 +114,8 @@ class Training:
 
     @property
     def worse(self) -> bool:
-        """Whether the loss went up, or away."""
-        return not self.losses[-1] <= self.losses[0]
+        """Whether the loss was never below its start again, or left the numbers."""
+        return not min(self.losses[1:]) <= self.losses[0] or not isfinite(self.losses[-1])
 
 
 def _adamw(rate: float) -> Callable[[nn.Module], torch.optim.Optimizer]:

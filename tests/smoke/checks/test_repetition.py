@@ -80,7 +80,7 @@ FAULTS = [
     fault("noise-from-the-clock", around(clock_noise), "mlp cnn decoder", "MS301"),
     fault("scale-from-the-system", around(system_noise), "mlp resnet gru", "MS301"),
     fault("initialised-from-the-system", edited(own_initialisation), "mlp gru unet", "MS301"),
-    fault("dropout-in-eval", around(dropout_always), "mlp cnn gru", "MS302"),
+    fault("dropout-in-eval", around(dropout_always), "mlp cnn gru", "MS302", "MS501"),
     fault("noise-in-eval", around(noise_always), "mlp resnet decoder", "MS302"),
     fault("statistics-in-eval", edited(lambda model: Kept(model, True, True)), "mlp cnn gru", "MS302"),
     fault("input-in-place", around(input_scaled_in_place), "mlp cnn gru", "MS302"),
