@@ -82,10 +82,10 @@ class _Quiet:
         for logger in self.loggers:
             logger.setLevel(logging.CRITICAL)
 
-    def __exit__(self, *details: Any) -> None:
+    def __exit__(self, *details: object) -> None:
         for logger, level in zip(self.loggers, self.levels):
             logger.setLevel(level)
-        self.warnings.__exit__(*details)
+        self.warnings.__exit__(None, None, None)
 
 
 def _breaks(subject: Subject) -> tuple[list[tuple[str, tuple[str, int] | None]], int]:
