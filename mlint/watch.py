@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from mlint.discover import ENDINGS
+
 _POLL_SECONDS = 0.5
 
 Snapshot = dict[str, tuple[int, int]]
@@ -63,7 +65,10 @@ def changes(roots: Sequence[str], files: Callable[[], Sequence[str]]) -> Iterato
     except ImportError:
         yield from polled(files)
     else:
-        yield from notified(roots, lambda path: path.endswith((".py", ".pyi", ".toml")))
+        # A file may have any ending if it was given, or if the configuration says what it is.
+        others = {os.path.splitext(path)[1] for path in files()} - {""}
+        endings = tuple({".toml", *(f".{ending}" for ending in ENDINGS), *others})
+        yield from notified(roots, lambda path: path.endswith(endings))
 
 
 def watch(

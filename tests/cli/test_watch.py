@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,21 @@ def test_polling_sees_new_changed_and_removed_files(tmp_path: Path) -> None:
     changes = watch.polled(lambda: [str(path) for path in tmp_path.glob("*.py")], wait)
     seen = [len(done) for _ in iter(lambda: next(changes, None) if len(done) < 4 else "end", "end")]
     assert seen == [0, 1, 3, 4]
+
+
+def test_what_the_system_reports_matters_for_files_that_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ["a.py", "a.pyi", "a.ipynb", "mlint.toml", "b.nb", "a.txt", "a.json", "Makefile"]
+    found: list[str] = []
+
+    def reported(*_: str, watch_filter: Callable[[int, str], bool], **__: object) -> list[set[str]]:
+        found.extend(path for path in told if watch_filter(1, path))
+        return []
+
+    stub = types.ModuleType("watchfiles")
+    monkeypatch.setattr(stub, "watch", reported, raising=False)
+    monkeypatch.setitem(sys.modules, "watchfiles", stub)
+    assert list(watch.changes(["."], lambda: ["a.py", "sub/old.nb", "Makefile"])) == []
+    assert found == ["a.py", "a.pyi", "a.ipynb", "mlint.toml", "b.nb"]
 
 
 def test_it_runs_first_and_after_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
