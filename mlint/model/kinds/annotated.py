@@ -26,6 +26,7 @@ _ALIASES = {
     "torch.nn.Parameter": TENSOR,
     "torch.nn.parameter.Parameter": TENSOR,
     "jax.numpy.ndarray": JAX_ARRAY,
+    "jaxtyping.Array": JAX_ARRAY,
     "jaxlib.xla_extension.ArrayImpl": JAX_ARRAY,
     "chex.Array": JAX_ARRAY,
     "torch.optim.lr_scheduler._LRScheduler": "torch.optim.lr_scheduler.LRScheduler",
@@ -177,6 +178,8 @@ def _generic(kinds: Kinds, node: ast.Subscript, at: ast.AST | None) -> Kind:
 
 def _jaxtyping(array: Kind, name: str, shape: list[ast.expr]) -> Kind:
     """``Float[Tensor, "batch dim"]``: an array with named axes."""
+    if array.alternatives:
+        return join([_jaxtyping(one, name, shape) for one in array.alternatives])
     if not array.is_a(TENSOR, NDARRAY, JAX_ARRAY) or not shape:
         return array
     text = shape[0].value if isinstance(shape[0], ast.Constant) else None

@@ -63,14 +63,14 @@ def returned(kinds: Kinds, function: ast.FunctionDef) -> Kind:
     kinds.returns[function] = NEVER  # a recursive call adds nothing
     kind = _decorated(kinds, function)
     if kind is None:
-        kind = _plain(kinds, function)
+        kind = plain(kinds, function)
     if kind.name == "never":
         kind = UNKNOWN
     kinds.returns[function] = kind
     return kind
 
 
-def _plain(kinds: Kinds, function: ast.FunctionDef) -> Kind:
+def plain(kinds: Kinds, function: ast.FunctionDef) -> Kind:
     """What a function returns without its decorators."""
     kind = UNKNOWN if function.returns is None else kinds.annotation(function.returns)
     if not kind.known or (kind.name in ("tuple", "list", "dict") and not kind.elements):
@@ -86,7 +86,7 @@ def put_off(kinds: Kinds, function: ast.FunctionDef) -> Kind:
         name = decorator_name(kinds, decorator)
         if name not in TRANSPARENT and name not in ("dask.delayed", "ray.remote"):
             return UNKNOWN
-    return _plain(kinds, function)
+    return plain(kinds, function)
 
 
 def handed(kinds: Kinds, parameter: ast.AST, given: Kind) -> Kind:

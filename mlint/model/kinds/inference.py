@@ -333,7 +333,11 @@ class Kinds:
         kind = self.of(value)
         if kind.name in _ENTERED or kind.is_a("h5py.Group"):
             return kind
-        return UNKNOWN
+        if kind.known and not kind.is_first_party:
+            return UNKNOWN
+        from mlint.model.kinds import contexts
+
+        return contexts.entered(self, value, kind)
 
 
 _ENTERED = frozenset({"h5py.File", "tensorflow.GradientTape"})

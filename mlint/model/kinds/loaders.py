@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from mlint.model.kinds import classes
-from mlint.model.kinds.value import DATA_LOADER, NDARRAY, TENSOR, UNKNOWN, Kind, iterable
+from mlint.model.kinds.value import DATA_LOADER, NDARRAY, TENSOR, UNKNOWN, Kind, iterable, join
 
 if TYPE_CHECKING:
     from mlint.model.kinds.inference import Kinds
@@ -65,7 +65,7 @@ def samples(kinds: Kinds, dataset: Kind) -> tuple[Kind, ...]:
 def _collated(sample: Kind) -> Kind:
     """What the loader makes of a batch of samples, if it is not told otherwise."""
     if sample.alternatives:
-        return UNKNOWN
+        return join([_collated(one) for one in sample.alternatives])
     if sample.is_a(TENSOR, NDARRAY) or sample.name in _COLLATED:
         return _TENSORS
     if sample.name == "tuple" and sample.elements:
