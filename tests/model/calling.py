@@ -118,9 +118,10 @@ FUNCTION_ARGUMENTS = (
 )  # fmt: skip
 
 FUNCTIONS = (
-    "numpy numpy.fft numpy.linalg numpy.random numpy.ma pandas torch torch.nn.functional torch.linalg torch.special "
-    "torch.fft scipy.sparse scipy.special scipy.stats scipy.linalg scipy.signal scipy.ndimage scipy.fft "
-    "scipy.interpolate scipy.optimize scipy.spatial.distance scipy.integrate jax.numpy jax.nn jax.random jax.numpy.linalg"
+    "numpy numpy.fft numpy.linalg numpy.random numpy.ma pandas torch torch.nn.functional torch.linalg "
+    "torch.special torch.fft scipy.sparse scipy.special scipy.stats scipy.linalg scipy.signal scipy.ndimage "
+    "scipy.fft scipy.interpolate scipy.optimize scipy.spatial.distance scipy.integrate jax.numpy jax.nn "
+    "jax.random jax.numpy.linalg"
 ).split()
 """Modules whose functions are called."""
 
