@@ -49,14 +49,17 @@ class PaddingTreatedAsContent(Rule):
 
     code, name = "ML425", "padding-treated-as-content"
     libraries = ("transformers",)
-    words = ("padding",)
+    words = ("padding=True", 'padding="', "padding='")
     safety = Safety.UNSAFE
     triggers = (Module(),)
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
-        masked = any(text in ctx.source.text for text in _MASKING)
+        text = ctx.source.text
+        if "input_ids" not in text and ".generate(" not in text:
+            return
+        masked = any(word in text for word in _MASKING)
         for call in ctx.tree.calls:
-            if not any(keyword.arg == "padding" for keyword in call.keywords) or not self._pads(call, ctx):
+            if not any(_is_padding(keyword) for keyword in call.keywords) or not self._pads(call, ctx):
                 continue
             name = self._bound(call, ctx)
             if name is None:
@@ -76,12 +79,8 @@ class PaddingTreatedAsContent(Rule):
         if not ctx.is_a(call.func, _TOKENIZER) or ctx.open_ended(call):
             return False
         padding = next(keyword.value for keyword in call.keywords if keyword.arg == "padding")
-        if not isinstance(padding, ast.Constant):
-            return False
-        if padding.value == "max_length":
+        if isinstance(padding, ast.Constant) and padding.value == "max_length":
             return True
-        if padding.value not in (True, "longest"):
-            return False
         texts = call.args[0] if call.args else None
         if isinstance(texts, ast.List):
             return len(texts.elts) > 1
@@ -272,3 +271,9 @@ def complete(prompts):
 """,
         ),
     )
+
+
+def _is_padding(keyword: ast.keyword) -> bool:
+    """``padding=True``, ``padding="longest"``, ``padding="max_length"``."""
+    value = keyword.value if keyword.arg == "padding" else None
+    return isinstance(value, ast.Constant) and (value.value is True or value.value in ("longest", "max_length"))
