@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mlint.model.randomness import SEEDING, TENSORFLOW, TORCH
+from mlint.model.draws import SEEDING, TENSORFLOW, TORCH
 from mlint.model.tree import walk
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlint.model.randomness import SEEDING
+from mlint.model.draws import SEEDING
 from mlint.model.tree import FUNCTIONS, LOOPS, FunctionNode, walk, walk_statements
 
 if TYPE_CHECKING:

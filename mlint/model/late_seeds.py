@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlint.model.randomness import CUDA, NUMPY, PYTHON, TENSORFLOW, TORCH
+from mlint.model.draws import CUDA, NUMPY, PYTHON, TENSORFLOW, TORCH
 from mlint.model.splits import SPLIT_FUNCTIONS
 from mlint.model.tree import FUNCTIONS, LOOPS, children, position, walk, walk_scope
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mlint.model.randomness import NUMPY, PYTHON, TORCH
+from mlint.model.draws import NUMPY, PYTHON, TORCH
 from mlint.model.tree import walk, walk_scope
 
 if TYPE_CHECKING:

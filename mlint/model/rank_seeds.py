@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.alike import RANKS, Alike
-from mlint.model.randomness import NUMPY, TORCH
+from mlint.model.draws import NUMPY, TORCH
 from mlint.model.seed_calls import seed_calls
 from mlint.model.tree import FUNCTIONS, LOOPS, LoopNode, walk, walk_blocks, walk_scope
 

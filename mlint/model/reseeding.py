@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from mlint.model.randomness import NUMPY, PYTHON, TENSORFLOW, TORCH
+from mlint.model.draws import NUMPY, PYTHON, TENSORFLOW, TORCH
 from mlint.model.tree import FUNCTIONS, LoopNode, walk, walk_statements
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlint.model.alike import RANKS, Alike
-from mlint.model.randomness import SEEDING
+from mlint.model.draws import SEEDING
 from mlint.model.tree import FunctionNode, walk_scope
 
 if TYPE_CHECKING:

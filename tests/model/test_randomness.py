@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mlint.model.draws import Use
 from mlint.model.file import FileModel
 from mlint.model.project import Project
-from mlint.model.randomness import Use
 from mlint.model.tree import walk
 from mlint.source import Source
 from tests.model.reading import marked, model_of

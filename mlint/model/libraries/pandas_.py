@@ -55,7 +55,7 @@ METHODS: dict[str, dict[str, str]] = {
         "iterrows": "list[tuple[object, pandas.Series]]",
         "squeeze": "object",
         "eval": "object",
-        "asof": "unknown",
+        **returning("unknown", "asof xs"),
     },
     "pandas.Series": {
         **returning("unknown", "asof divmod rdivmod"),
@@ -69,6 +69,7 @@ METHODS: dict[str, dict[str, str]] = {
         "to_list": "list",
     },
     "pandas.Index": {
+        **returning("scalar", "argmax argmin"),
         "to_list": "list",
     },
 }
