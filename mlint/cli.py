@@ -140,7 +140,16 @@ def _explain(words: list[str], console: Console) -> int:
     from mlint.explain import page
 
     settings = SettingsResolver().for_path(os.path.join(os.curdir, ""))
-    console.result(page(load_index(settings.local_rules), words[0]))
+    try:
+        text = page(load_index(settings.local_rules), words[0])
+    except UsageError:
+        from mlint.smoke.pages import named
+
+        check = named(words[0])
+        if check is None:
+            raise
+        text = check
+    console.result(text)
     return 0
 
 

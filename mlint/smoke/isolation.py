@@ -94,9 +94,13 @@ class Watch:
 
     def _opened(self, arguments: tuple[object, ...]) -> None:
         path, mode, flags = arguments[0], arguments[1], arguments[2]
-        if not isinstance(path, str) or len(self.read) > 5000:
+        # Compiled modules are most of what is opened while torch is imported; their sources are known from sys.modules.
+        if not isinstance(path, str) or path.endswith(".pyc") or len(self.read) > 5000:
             return
-        file = os.path.join(os.getcwd(), path)
+        try:
+            file = os.path.join(os.getcwd(), path)
+        except OSError:  # the folder is gone: that is for the user's code to find
+            return
         if not file.startswith(self._root):
             file = os.path.realpath(file)
             if not file.startswith(self._root):

@@ -63,6 +63,13 @@ def page(word: str) -> str:
     return "".join(f"{one.code}  {one.name}: {summary_of(one.page)}\n" for one in family)
 
 
+def named(word: str) -> str | None:
+    """The page of the check of a name."""
+    name = word.lower().replace("_", "-")
+    found = next((one for one in pages().values() if name in one.name.split(", ")), None)
+    return None if found is None else text(found)
+
+
 def check_selectors(texts: Iterable[str]) -> None:
     """Raise UsageError for a selector that means no check."""
     known = pages().values()

@@ -61,9 +61,14 @@ class Session:
 
     def run(self, loaded: Callable[[], Target], stepped: Callable[[], None] = lambda: None) -> None:
         """Everything: load the target, take one step, call `stepped`, run the checks."""
+        from mlint.smoke.checks.base import NotRun
+
         try:
             subject = self._step(loaded)
         except StoppedError:
+            return
+        except NotRun as reason:
+            self.fail(Failure("MS001", f"the target cannot be checked: {reason}", "", "", None))
             return
         stepped()
         self._check(subject)

@@ -292,6 +292,8 @@ def test_explain_and_list(light: Project) -> None:
     assert page.code == 0
     assert page.out.startswith("# parameter-without-gradient (MS101)\n\nFound by `mlint smoke`")
     assert light.run("explain", "ms003").out.startswith("# target-timed-out (MS003)")
+    assert light.run("explain", "parameter-without-gradient").out == page.out
+    assert "did you mean" in light.run("explain", "log-of-sftmax").err
     assert light.run("explain", "MS0").out.count("\n") == 5
     wrong = light.run("explain", "MS999")
     assert (wrong.code, wrong.out) == (2, "")

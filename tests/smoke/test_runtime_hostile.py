@@ -227,6 +227,7 @@ def test_what_is_written_is_told(light: Project) -> None:
     done = light.smoke(*ARGUMENTS)
     assert done.only["code"] == "MS001"
     assert (light.folder / "log.txt").read_text() == "x"
+    assert "the target wrote log.txt\n" in done.err
 
 
 def test_torch_is_missing(project: Project) -> None:

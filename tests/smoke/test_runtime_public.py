@@ -80,6 +80,13 @@ def test_what_the_model_raises_is_a_finding() -> None:
     assert report.codes == ["MS001"]
 
 
+def test_a_model_of_another_shape_at_each_call_is_no_pass() -> None:
+    sizes = iter(range(2, 100))
+    report = checked(lambda: nn.Linear(3, next(sizes)), torch.randn(2, 3))
+    assert report.codes == ["MS001"]
+    assert "the target cannot be checked: the model's factory makes a model of another shape" in str(report)
+
+
 def test_an_exit_does_not_end_the_test() -> None:
     def build() -> Any:
         sys.exit(3)
