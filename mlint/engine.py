@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlint.finding import Finding, Location
 from mlint.model.loop_actions import actions
-from mlint.model.tree import CHILD_FIELDS, FUNCTIONS, LoopNode, Seen, position
+from mlint.model.tree import CHILD_FIELDS, COMPREHENSIONS, FUNCTIONS, LoopNode, Seen, position
 from mlint.registry import Index, RuleEntry, load_rule
 from mlint.source import Source, SourceError
 
@@ -195,13 +195,14 @@ class _Tables:
         referring: set[str] = set()
         renamed: dict[str, str] = {}
         loops: list[LoopNode] = []
+        repeating: list[ast.expr] = []
         attributes, nodes = self.attributes.get, self.nodes.get
         calls = self.calls.get
         on_attribute, on_keyword = nodes(ast.Attribute), nodes(ast.keyword)
         fields, binders, store = CHILD_FIELDS, _BINDERS, ast.Store
         call_type, attribute_type, name_type, constant_type = ast.Call, ast.Attribute, ast.Name, ast.Constant
         assign_type, for_type, about = ast.Assign, ast.For, self._about
-        while_type, async_for_type = ast.While, ast.AsyncFor
+        while_type, async_for_type, repeating_types = ast.While, ast.AsyncFor, _REPEATING
         expression_type, statements = ast.Expr, self.statements.get
         arg_type, binary_type, subscript_type = ast.arg, ast.BinOp, ast.Subscript
         on_binary, on_subscript = nodes(binary_type), nodes(subscript_type)
@@ -330,8 +331,8 @@ class _Tables:
                     hit = about(node)
                     if hit:
                         found.append((node, hit))
-                elif node_type is while_type or node_type is async_for_type:
-                    loops.append(node)
+                elif node_type in repeating_types:
+                    (loops if node_type is while_type or node_type is async_for_type else repeating).append(node)
                 elif node_type is ast.AnnAssign:
                     if node.target.__class__ is name_type and node.value.__class__ in (name_type, attribute_type):
                         referring.add(node.target.id)
@@ -351,7 +352,7 @@ class _Tables:
             found.sort(key=_place)
         if self.module:
             found.append((module, self.module))
-        return found, imported, Seen(bound, again, every_call, functions, referring, loops)
+        return found, imported, Seen(bound, again, every_call, functions, referring, loops, repeating)
 
     def _imported(self, node: ast.ImportFrom, found: list[tuple[ast.AST, _Entries]], renamed: dict[str, str]) -> None:
         hits: list[RuleEntry] = []
@@ -405,6 +406,8 @@ _BINDERS: dict[type, str] = {
     ast.MatchMapping: "rest",
 }
 """Node types that bind a name by themselves → the field with the name."""
+_REPEATING = frozenset({ast.While, ast.AsyncFor, *COMPREHENSIONS, ast.Lambda})
+"""What runs code again and again, besides `for`."""
 
 
 def _modules(libraries: tuple[str, ...]) -> frozenset[str]:

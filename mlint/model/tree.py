@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import TypeAlias
@@ -234,9 +234,10 @@ class Seen:
         functions: the names of all functions and methods.
         referring: the names that may stand for what another name stands for: of imports and of aliases.
         loops: all loops.
+        repeating: these, and all comprehensions and lambdas.
     """
 
-    __slots__ = ("again", "bound", "calls", "functions", "loops", "referring")
+    __slots__ = ("again", "bound", "calls", "functions", "loops", "referring", "repeating")
 
     def __init__(
         self,
@@ -246,6 +247,7 @@ class Seen:
         functions: set[str],
         referring: set[str],
         loops: list[LoopNode],
+        repeating: list[ast.expr],
     ) -> None:
         self.bound = bound
         self.again = again
@@ -253,6 +255,19 @@ class Seen:
         self.functions = functions
         self.referring = referring
         self.loops = loops
+        self.repeating: list[LoopNode | ast.expr] = [*loops, *repeating]
+
+
+def _outermost(nodes: Sequence[ast.stmt | ast.expr]) -> list[tuple[int, int]]:
+    """The first and the last lines of those of some nodes that stand in no other one, in their order."""
+    found: list[tuple[int, int]] = []
+    for node in sorted(nodes, key=position):
+        end = node.end_lineno or node.lineno
+        if not found or node.lineno > found[-1][1]:
+            found.append((node.lineno, end))
+        elif end > found[-1][1]:  # two on one line
+            found[-1] = (found[-1][0], end)
+    return found
 
 
 class Tree:
@@ -456,24 +471,29 @@ class Tree:
 
     @cached_property
     def _lines_of_loops(self) -> list[tuple[int, int]]:
-        """The first and the last line of each loop that stands in no other one, in their order."""
-        found: list[tuple[int, int]] = []
-        for loop in sorted(self._seen.loops if self._seen is not None else (), key=position):
-            end = loop.end_lineno or loop.lineno
-            if not found or loop.lineno > found[-1][1]:
-                found.append((loop.lineno, end))
-            elif end > found[-1][1]:  # two loops on one line
-                found[-1] = (found[-1][0], end)
-        return found
+        return _outermost(self._seen.loops if self._seen is not None else ())
 
-    def may_repeat(self, node: ast.AST) -> bool:
-        """Whether a node stands on the lines of a loop: a look that needs no parent links."""
+    @cached_property
+    def _lines_of_repeating(self) -> list[tuple[int, int]]:
+        return _outermost(self._seen.repeating if self._seen is not None else ())
+
+    def may_repeat(self, node: ast.AST, *, expressions: bool = False) -> bool:
+        """Whether a node stands on the lines of a loop, with ``expressions`` also of a comprehension or a lambda: a
+        look that needs no parent links.
+        """
         if self._seen is None:
             return True
         line = getattr(node, "lineno", 0)
-        ranges = self._lines_of_loops
+        ranges = self._lines_of_repeating if expressions else self._lines_of_loops
         index = bisect_right(ranges, (line, 1 << 30)) - 1
         return index >= 0 and line <= ranges[index][1]
+
+    def begins_repeating(self, node: ast.AST) -> bool:
+        """Whether no loop, comprehension or lambda that began on an earlier line goes on to the line of a node."""
+        line = getattr(node, "lineno", 0)
+        ranges = self._lines_of_repeating
+        index = bisect_right(ranges, (line, 1 << 30)) - 1
+        return index < 0 or ranges[index][0] == line or ranges[index][1] < line
 
     def loops(self, node: ast.AST) -> Iterator[LoopNode]:
         """The loops that run ``node`` again and again within its function, innermost first."""

@@ -63,8 +63,16 @@ class Method(Trigger):
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in self.names
-            and (self.kinds is None or model.kinds.is_a(node.func.value, *self.kinds))
+            and (self.kinds is None or self._has_kind(node.func.value, model))
         )
+
+
+    def _has_kind(self, receiver: ast.expr, model: FileModel) -> bool:
+        assert self.kinds is not None
+        kinds = model.kinds
+        if kinds.written_out(receiver) and all("." in name for name in self.kinds):
+            return False  # a list: no library's
+        return kinds.is_a(receiver, *self.kinds)
 
 
 class Reference(Trigger):

@@ -221,9 +221,9 @@ class PerSampleForward(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         if isinstance(node, ast.Call):
-            if _may_be_one(node) and any(isinstance(ancestor, _REPEATING) for ancestor in ctx.tree.ancestors(node)):
+            if _may_be_one(node) and ctx.tree.may_repeat(node, expressions=True):
                 yield from self._at(node, ctx)
-        elif ctx.source.holds(_ONE_PART):
+        elif ctx.tree.begins_repeating(node) and ctx.source.holds(_ONE_PART):
             for part in walk(node):
                 if isinstance(part, ast.Subscript) and _may_be_one(part):
                     yield from self._at(part, ctx)
