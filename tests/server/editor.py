@@ -14,7 +14,7 @@ from lsprotocol import types as lsp
 from pytest_lsp import LanguageClient
 from pytest_lsp.client import make_test_lsp_client
 
-PATIENCE = 20
+PATIENCE = 60
 """Seconds after which a test fails that waits for the server."""
 
 
