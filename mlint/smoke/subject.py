@@ -18,12 +18,15 @@ from torch import Tensor, nn
 from mlint.smoke.binding import arguments, own_loss, projection, total
 from mlint.smoke.checks.base import NotRun
 from mlint.smoke.seeds import seeded
-from mlint.smoke.structure import cast, clone, map_tensors, named_tensors, tensors, to_device
+from mlint.smoke.structure import batch_size, cast, clone, map_tensors, named_tensors, take, tensors, to_device
 from mlint.smoke.trace.graph import leaves
 from mlint.smoke.training import Training, joined, train
 
 SEED = 20
 """Any fixed number; every run that is compared with another starts from it."""
+
+LARGE = 2_000_000
+"""Parameters from which on a pass costs enough to take fewer samples."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Subject:
         self.memo: dict[str, Any] = {}
         """What checks leave for one another, each under a name of its module."""
         self._given: nn.Module | None = None
+        self._training: Training | None = None
         self._batches: list[object] = []
 
     # Batches
@@ -137,6 +141,20 @@ class Subject:
     def batch(self) -> object:
         """The first batch."""
         return self.batches(1)[0]
+
+    @cached_property
+    def sample(self) -> object:
+        """The first batch, cut to its first four rows where the model is large: for what any few samples show."""
+        size = batch_size(self.batch)
+        if size is None or size <= 4 or sum(value.numel() for value in self.model.parameters()) < LARGE:
+            return self.batch
+        try:
+            cut = take(self.batch, torch.arange(4), size)
+            with torch.no_grad():
+                self.run(self.fresh(), cut)
+        except Exception:  # a model for one size of batches
+            return self.batch
+        return cut
 
     def input_names(self) -> set[int]:
         """Identities of the tensors of the batch that `forward` takes; the others are targets."""
@@ -331,17 +349,21 @@ class Subject:
         optimizer.step()
         return done
 
-    @cached_property
-    def trained(self) -> Training:
-        """The shared training: three plain steps with the optimizer, each on the next batch, under other seeds."""
-        model = self.fresh()
-        optimizer = self.optimizer(model)
+    def trained(self, count: int) -> Training:
+        """The shared training: plain steps with the optimizer, each on the next batch, under other seeds.
+
+        One record for all, continued up to the number of steps that is asked for.
+        """
+        if self._training is None:
+            model = self.fresh()
+            self._training = Training(model, self.optimizer(model))
+        record = self._training
 
         def steps() -> Iterator[Callable[[], Tensor]]:
-            for count, batch in enumerate(self.batches(3)):
-                yield lambda batch=batch, count=count: self.step(model, batch, optimizer, SEED + count).loss  # type: ignore[misc]
+            for at in range(len(record.losses), count):
+                yield lambda at=at: self.step(record.model, self.batches(at + 1)[at], record.optimizer, SEED + at).loss  # type: ignore[misc]
 
-        return train(model, optimizer, steps(), self.is_frozen)
+        return train(record.model, record.optimizer, steps(), self.is_frozen, record)
 
     # Names
 

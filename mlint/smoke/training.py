@@ -98,13 +98,16 @@ def train(
     optimizer: Any,
     steps: Iterator[Callable[[], Tensor]],
     is_frozen: Callable[[str], bool],
+    record: Training | None = None,
 ) -> Training:
     """Run steps, each of which returns its loss, and record what the optimizer does to every parameter.
+
+    A record of steps before is continued.
 
     The record is made in the optimizer's own hooks, so that what a forward pass or a moving average writes into a
     parameter is not taken for an update.
     """
-    record = Training(model, optimizer)
+    record = Training(model, optimizer) if record is None else record
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     before: dict[int, Tensor] = {}
 

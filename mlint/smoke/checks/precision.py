@@ -46,10 +46,10 @@ class ErrorAmplification(Check):
 
     def run(self, subject: Subject) -> Iterator[Observation]:
         """Yield one observation for each smallest module that loses digits on two batches."""
-        found = self._amplifying(subject, subject.batch)
+        found = self._amplifying(subject, subject.sample)
         if found:
             with contextlib.suppress(Exception):
-                again = self._amplifying(subject, subject.varied(subject.batch, SEED))
+                again = self._amplifying(subject, subject.varied(subject.sample, SEED))
                 found = {name: errors for name, errors in found.items() if name in again}
         for name, (before, after) in found.items():
             if any(other != name and other.startswith(f"{name}." if name else "") for other in found):

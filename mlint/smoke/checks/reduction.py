@@ -46,7 +46,7 @@ class ReductionDependsOnBatch(Check):
             raise NotRun("the loss is declared to be a sum")
         if subject.loss_function is None and own_loss(subject.first.output) is None:
             raise NotRun("no loss is configured")
-        size = batch_size(subject.batch)
+        size = batch_size(subject.sample)
         if size is None:
             raise NotRun("the batch has no size that all of its tensors share")
         try:
@@ -69,9 +69,9 @@ class ReductionDependsOnBatch(Check):
     def _losses(self, subject: Subject, size: int) -> tuple[Tensor, Tensor]:
         twice = torch.cat([torch.arange(size), torch.arange(size)])
         try:
-            return self._measured(subject, subject.double(), subject.cast(subject.batch), twice, size)
+            return self._measured(subject, subject.double(), subject.cast(subject.sample), twice, size)
         except Exception:  # an operation without float64, or a dtype that the model itself chooses
-            return self._measured(subject, subject.fresh(), subject.batch, twice, size)
+            return self._measured(subject, subject.fresh(), subject.sample, twice, size)
 
     def _measured(
         self, subject: Subject, model: nn.Module, batch: object, twice: Tensor, size: int

@@ -10,7 +10,7 @@ from torch import nn
 
 from mlint.smoke.checks.base import Check, NotRun, Observation
 from mlint.smoke.subject import SEED, Subject
-from mlint.smoke.training import bits
+from mlint.smoke.training import Training, bits
 
 
 class UpdateVanishes(Check):
@@ -45,15 +45,12 @@ class UpdateVanishes(Check):
         """Yield one observation for each dtype, with the parameters that stand still."""
         if not subject.optimizer_declared:
             raise NotRun("no optimizer is configured")
-        record = subject.trained
-        stuck: dict[str, float] = {}
-        for name, updates in record.updates.items():
-            active = sum(update.active for update in updates)
-            moved = sum(update.moved for update in updates)
-            coarse = torch.finfo(subject.parameters[name].dtype).bits <= 16
-            if active and (moved == 0 or (coarse and 2 * moved < active)):
-                if not subject.is_exempt(self.code, name) and not subject.is_frozen(name):
-                    stuck[name] = 1 - moved / active
+        record = subject.trained(1)
+        stuck = self._stuck(subject, record)
+        # One step acquits what moves in it; the others are asked again, and those that had no gradient yet.
+        if stuck or any(not updates[0].active for updates in record.updates.values()):
+            record = subject.trained(3)
+            stuck = self._stuck(subject, record)
         if not stuck:
             return
         intended = self._intended(subject)
@@ -79,9 +76,21 @@ class UpdateVanishes(Check):
                 },
             )
 
+    def _stuck(self, subject: Subject, record: Training) -> dict[str, float]:
+        """Name -> the share of elements that did not change, of parameters that stand still or mostly do."""
+        stuck: dict[str, float] = {}
+        for name, updates in record.updates.items():
+            active = sum(update.active for update in updates)
+            moved = sum(update.moved for update in updates)
+            coarse = torch.finfo(subject.parameters[name].dtype).bits <= 16
+            if active and (moved == 0 or (coarse and 2 * moved < active)):
+                if not subject.is_exempt(self.code, name) and not subject.is_frozen(name):
+                    stuck[name] = 1 - moved / active
+        return stuck
+
     def _intended(self, subject: Subject) -> dict[str, float]:
         """Name -> the share of elements with a gradient that one more step changes when it is taken in float64."""
-        trained = subject.trained.model
+        trained = subject.trained(3).model
         gradients = subject.run(trained, subject.batch, SEED).gradients
         wide = subject.double()
         try:
@@ -146,9 +155,10 @@ class FrozenParameterChanges(Check):
         yield from self._statistics(subject, set(frozen))
         if not subject.optimizer_declared:
             return
-        changed = [name for name in subject.trained.frozen_changed if not subject.is_exempt(self.code, name)]
+        record = subject.trained(3)
+        changed = [name for name in record.frozen_changed if not subject.is_exempt(self.code, name)]
         if changed:
-            step = subject.trained.frozen_changed[changed[0]]
+            step = record.frozen_changed[changed[0]]
             yield self.observe(
                 f"{changed[0]} is frozen, and the optimizer changes it in step {step}"
                 + (f", with {len(changed) - 1} more" if len(changed) > 1 else ""),

@@ -65,7 +65,7 @@ def _tried(subject: Subject, name: str, batch: object, likely: bool) -> Iterator
 
 
 def _variants(subject: Subject) -> Iterator[tuple[str, object, bool]]:
-    batch = subject.batch
+    batch = subject.sample
     taken = {id(tensor) for tensor in tensors(arguments(subject.model, batch))}
     inputs = [tensor for tensor in tensors(batch) if id(tensor) in taken]
     data = {id(tensor): tensor for tensor in inputs if _is_data(tensor)}
@@ -90,7 +90,7 @@ def _variants(subject: Subject) -> Iterator[tuple[str, object, bool]]:
 
 
 def _masked(subject: Subject) -> Iterator[tuple[str, object, bool]]:
-    batch = subject.batch
+    batch = subject.sample
     if not isinstance(batch, Mapping):
         return
     for name, tensor in batch.items():
