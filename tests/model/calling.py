@@ -2,6 +2,7 @@
 
     python -m tests.model.calling                    everything, each group in a process of its own
     python -m tests.model.calling torch.Tensor       one group, by its name
+    python -m tests.model.calling torch.Tensor --only 'm.*'    those whose names a regular expression fits
     python -m tests.model.calling --unknown GROUP    also what could be called and is not known
 
 Where the tables' own tests ask whether an entry is right, this asks what the model makes of a whole call: with
@@ -14,6 +15,7 @@ import argparse
 import ast
 import faulthandler
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -153,11 +155,11 @@ def functions_in(module: str) -> Iterator[str]:
             yield last
 
 
-def calls_of(group: str) -> list[Call]:
-    """The calls of a group."""
+def calls_of(group: str, only: str) -> list[Call]:
+    """The calls of a group, of names that a regular expression fits."""
     found: list[Call] = []
     for made in OBJECTS.get(group, ()):
-        for name in methods_of(group):
+        for name in filter(re.compile(only).fullmatch, methods_of(group)):
             found.append((made, f"x.{name}"))
             found += [(made, f"x.{name}({arguments})") for arguments in METHOD_ARGUMENTS]
     if group in FUNCTIONS:
@@ -166,7 +168,7 @@ def calls_of(group: str) -> list[Call]:
         for name, alias in ALIASES.items():
             if f"{group}.".startswith(f"{name}."):
                 short = alias + group.removeprefix(name)
-        for name in functions_in(group):
+        for name in filter(re.compile(only).fullmatch, functions_in(group)):
             found += [("0", f"{short}.{name}()")]
             for first in FIRST[root]:
                 found += [(first, f"{short}.{name}(x{', ' * bool(more)}{more})") for more in FUNCTION_ARGUMENTS]
@@ -181,9 +183,9 @@ def _late(*_: object) -> None:
     raise _Late
 
 
-def compare(group: str, *, unknown: bool = False) -> int:
+def compare(group: str, *, only: str = ".*", unknown: bool = False) -> int:
     """Print what the model has wrong about a group; the number of that."""
-    calls = calls_of(group)
+    calls = calls_of(group, only)
     imports = IMPORTS[group.partition(".")[0]]
     environment: dict[str, Any] = {}
     exec(imports, environment)
@@ -228,14 +230,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 1 if a kind is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", metavar="GROUP")
+    parser.add_argument("--only", metavar="PATTERN", default=".*")
     parser.add_argument("--unknown", action="store_true")
     given = parser.parse_args(arguments)
     groups = given.groups or [*OBJECTS, *FUNCTIONS]
     if len(groups) == 1:
         with tempfile.TemporaryDirectory() as folder:  # some write files
             os.chdir(folder)
-            return int(compare(groups[0], unknown=given.unknown) > 0)
-    flags = ["--unknown"] if given.unknown else []
+            return int(compare(groups[0], only=given.only, unknown=given.unknown) > 0)
+    flags = [f"--only={given.only}", *(["--unknown"] if given.unknown else [])]
     command = [sys.executable, "-m", "tests.model.calling", *flags]
     return max(subprocess.run([*command, group], check=False).returncode for group in groups)
 

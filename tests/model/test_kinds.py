@@ -85,6 +85,8 @@ from sklearn.model_selection import train_test_split
         ("a = np.zeros((3, 4))\nhere(a.trace(1))", "scalar"),
         ("a = np.zeros((3, 4))\nhere(a.argsort(axis=None))", "numpy.ndarray (int64)"),
         ("here(torch.nonzero(torch.ones(3), as_tuple=False))", "torch.Tensor (2-d)"),
+        ("here(torch.where(torch.ones(3))[0])", "torch.Tensor"),
+        ("here(torch.where(torch.ones(3) > 0, 1.0, 0.0))", "torch.Tensor"),
         ("for p in nn.Linear(1, 2).parameters():\n    here(p)", "torch.Tensor"),
         # Annotations
         ("def f(x: torch.Tensor):\n    here(x)", "torch.Tensor"),

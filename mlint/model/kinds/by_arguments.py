@@ -53,6 +53,14 @@ def _pair(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
     return tensors.function(kinds, node, dotted, Kind(TENSOR))
 
 
+def _where(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
+    if len(node.args) == 1 and not node.keywords:
+        return iterable(Kind(TENSOR))  # the positions, one tensor for each dimension
+    if any(isinstance(argument, ast.Starred) for argument in node.args) or _has(node, None):
+        return UNKNOWN
+    return tensors.function(kinds, node, dotted, Kind(TENSOR))
+
+
 def _cut(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
     given = _first(kinds, node, dotted)
     return Kind(SERIES) if given.is_a(SERIES) and not _has(node, "retbins", None) else UNKNOWN
@@ -136,6 +144,7 @@ BY_NAME: dict[str, Callable[[Kinds, ast.Call, str], Kind]] = {
     "pandas.to_numeric": _converted,
     "pandas.factorize": _factorized,
     "torch.utils.data.random_split": _random_split,
+    "torch.where": _where,
     "torch.nn.ModuleList": _module_list,
     "torch.nn.Sequential": _module_list,
     "keras.Input": _keras_input,
