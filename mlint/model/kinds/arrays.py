@@ -181,11 +181,16 @@ def _product(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> 
 
 def _draw(kinds: Kinds, node: ast.Call, receiver: Kind | None, name: str) -> Kind:
     size = argument(node, "size") or _last_positional_size(node, name)
-    if size is None:
-        if any(kinds.of(argument).name not in NUMBERS for argument in node.args):
+    if size is None or _is_none(size):
+        if any(kinds.of(argument).name not in NUMBERS for argument in node.args if argument is not size):
             # Parameters that are arrays make draws of their shape; one of many things can be anything.
             return UNKNOWN
         return SCALAR
+    if isinstance(size, ast.Name) and any(
+        binding.how == "parameter" and binding.value is not None and _is_none(binding.value)
+        for binding in kinds.reaching.of(size) or ()
+    ):
+        return UNKNOWN  # a number where nothing else is asked for
     return Kind(NDARRAY, ndim=dimensions(kinds, size), dtype=_drawn_dtype(name))
 
 

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 
 from mlint.model.kinds import deferring, tensors
 from mlint.model.kinds.inference import unpacked
-from mlint.model.kinds.value import INDEX, MODULE, NDARRAY, SERIES, TENSOR, UNKNOWN, Kind, iterable
+from mlint.model.kinds.value import (
+    INDEX,
+    MODULE,
+    NDARRAY,
+    NUMBERS,
+    SCALAR,
+    SERIES,
+    TENSOR,
+    UNKNOWN,
+    Kind,
+    iterable,
+    join,
+)
 
 if TYPE_CHECKING:
     from mlint.model.kinds.inference import Kinds
@@ -59,6 +71,25 @@ def _where(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
     if any(isinstance(argument, ast.Starred) for argument in node.args) or _has(node, None):
         return UNKNOWN
     return tensors.function(kinds, node, dotted, Kind(TENSOR))
+
+
+def _softmax(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
+    """SciPy's: an array, but a number for a number."""
+    given = _first(kinds, node, dotted)
+    if given.is_a(*NUMBERS):
+        return SCALAR
+    if given.is_a(NDARRAY):
+        return Kind(NDARRAY, ndim=given.ndim)
+    return Kind(NDARRAY) if given.is_a("list", "tuple", SERIES, TENSOR) else join([Kind(NDARRAY), SCALAR])
+
+
+def _logsumexp(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
+    from mlint.model.kinds import arrays
+
+    # With weights for each element, and with positional flags, more changes than the axis says.
+    if len(node.args) > 2 or _has(node, "b", "return_sign", None):
+        return UNKNOWN
+    return arrays.SPECIAL["numpy.reduction"](kinds, node, None, dotted)
 
 
 def _cut(kinds: Kinds, node: ast.Call, dotted: str) -> Kind:
@@ -145,6 +176,9 @@ BY_NAME: dict[str, Callable[[Kinds, ast.Call, str], Kind]] = {
     "pandas.factorize": _factorized,
     "torch.utils.data.random_split": _random_split,
     "torch.where": _where,
+    "scipy.special.softmax": _softmax,
+    "scipy.special.log_softmax": _softmax,
+    "scipy.special.logsumexp": _logsumexp,
     "torch.nn.ModuleList": _module_list,
     "torch.nn.Sequential": _module_list,
     "keras.Input": _keras_input,
