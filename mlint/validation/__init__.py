@@ -94,7 +94,9 @@ def _outputs(
 ) -> set[str]:
     """What the rewrite sets, the objects that the code may change, and what is read after it."""
     found = {name for name, case in inputs.items() if case["kind"] not in _IMMUTABLE} | {"returned"}
-    found |= _stored(after)
+    rounds = [part for statement in before if isinstance(statement, ast.For) for part in statement.body]
+    temporary = {name for name in _stored(rounds) - set(inputs) if not model.flow.uses_after(name, before[-1])}
+    found |= _stored(after) - temporary
     found |= {name for name in _stored(before) if model.flow.uses_after(name, before[-1])}
     return found
 

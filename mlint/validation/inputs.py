@@ -170,6 +170,8 @@ class _Describer:
                 ndim = self._dimensions(node, kind)
                 dims = [self._length(self.model.lengths.axis(node, axis)) for axis in range(ndim)]
                 samples = samples_written(self.model, node)
+                if samples is not None and (not dims or dims[0] is None or dims[0][0] is None):
+                    dims, samples = [[None, samples], *dims[1:]], None
                 return {
                     "kind": word,
                     "dims": dims,

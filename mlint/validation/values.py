@@ -47,6 +47,9 @@ class Choices(Protocol):
     def order(self, count: int) -> list[int]:
         """The numbers below another in some order."""
 
+    def among(self, count: int) -> Choices:
+        """What decides about each of so many numbers."""
+
 
 class Seeded:
     """Choices by a generator of its own.
@@ -75,6 +78,9 @@ class Seeded:
     def order(self, count: int) -> list[int]:
         return self.random.sample(range(count), count)
 
+    def among(self, count: int) -> Choices:
+        return self
+
 
 class Inputs:
     """Makes up values for names.
@@ -92,7 +98,7 @@ class Inputs:
         self.choices = choices
         self.sizes: dict[str, int] = {}
         for case in cases.values():
-            if "samples" in case:
+            if "samples" in case and case["dims"][0] is not None:
                 base, offset = case["dims"][0]
                 self.sizes[base] = case["samples"] - offset
         sizes = (*_SIZES, *constants)
@@ -158,26 +164,29 @@ class Inputs:
             return self._size(case["length"], 0)
         return self.choices.integer(-3, 6) if self.choices.chance(0.25) else self.axes[self.choices.of((0, 0, 1))]
 
-    def _number(self, dtype: str) -> Any:
+    def _numbers(self, dtype: str, count: int) -> list[Any]:
+        choices = self.choices.among(count)
+        return [self._number(dtype, choices) for _ in range(count)]
+
+    def _number(self, dtype: str, choices: Choices) -> Any:
         if dtype == "bool":
-            return self.choices.chance(0.5)
+            return choices.chance(0.5)
         if dtype.startswith("float"):
-            return self.choices.number(self.special)
+            return choices.number(self.special)
         if self.indices:
-            return self.choices.integer(0, max(0, min(self.axes) - 1))
+            return choices.integer(0, max(0, min(self.axes) - 1))
         unsigned = dtype.startswith("u")
         if self.limits:
             bits = int(dtype.lstrip("uint")) - (0 if unsigned else 1)
-            return self.choices.of((1, 2, 2**bits - 1, 0 if unsigned else -(2**bits)))
-        return self.choices.integer(0 if unsigned else -3, 5)
+            return choices.of((1, 2, 2**bits - 1, 0 if unsigned else -(2**bits)))
+        return choices.integer(0 if unsigned else -3, 5)
 
     def _array(self, case: Case) -> Any:
         numpy = import_module("numpy")
 
         dtype = case.get("dtype") or self._dtype(case)
         shape = tuple(self._size(length, min(axis, 3)) for axis, length in enumerate(case["dims"]))
-        flat = [self._number(dtype) for _ in range(math.prod(shape))]
-        array = numpy.array(flat, dtype=dtype).reshape(shape)
+        array = numpy.array(self._numbers(dtype, math.prod(shape)), dtype=dtype).reshape(shape)
         if case["kind"] == "tensor":
             return import_module("torch").from_numpy(array)
         if case["kind"] == "tf":
@@ -217,7 +226,7 @@ class Inputs:
                 data[name] = pandas.Series(texts, dtype=object).to_numpy()
                 continue
             dtype = self.choices.of(dtypes)
-            data[name] = pandas.array([self._number(dtype) for _ in range(count)], dtype=dtype).to_numpy()
+            data[name] = pandas.array(self._numbers(dtype, count), dtype=dtype).to_numpy()
         return pandas.DataFrame(data, index=self._labels(count))
 
     def _share(self, found: dict[str, Any]) -> None:

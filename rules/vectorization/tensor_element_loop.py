@@ -54,7 +54,7 @@ class TensorElementLoop(Rule):
 
     ## Fix safety
     Unsafe: sums come out in another order, the graph of gradients has other nodes, and numbers in tensors without
-    dimensions are promoted in another way.
+    dimensions are promoted in another way. `bincount` raises for a negative index, which the loop counts from the end.
 
     ## Known limits
     Silent for loops of a few written rounds, in functions that a compiler unrolls, and where a round reads what another

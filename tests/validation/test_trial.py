@@ -116,13 +116,16 @@ MUTANTS: list[tuple[str, str, str]] = [
 ]  # fmt: skip
 
 
-def compared(shape: str, after: str | None = None, *, seed: int = 0, cases: int = 200) -> tuple[int, str | None]:
+def request_of(shape: str, after: str | None = None) -> dict[str, Any]:
+    """What is asked about a shape, or about another rewrite of it."""
     before, right, inputs, exact = SHAPES[shape]
     outputs = sorted({*inputs, "out"} - {"n", "m", "q"})
-    return trial.compare({
-        "before": before, "after": right if after is None else after, "imports": ["import numpy as np"],
-        "inputs": inputs, "outputs": outputs, "exact": exact, "cases": cases, "seed": seed,
-    })  # fmt: skip
+    return {"before": before, "after": right if after is None else after, "imports": ["import numpy as np"],
+            "inputs": inputs, "outputs": outputs, "exact": exact}  # fmt: skip
+
+
+def compared(shape: str, after: str | None = None, *, seed: int = 0, cases: int = 200) -> tuple[int, str | None]:
+    return trial.compare({**request_of(shape, after), "cases": cases, "seed": seed})
 
 
 @pytest.mark.parametrize("shape", SHAPES)
