@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 Stop = Callable[[], bool]
 """Says whether the result of the work is not wanted any more."""
@@ -32,8 +34,15 @@ class Worker:
 
     def soon(self, work: Callable[[], object]) -> None:
         """Have something done before all that is asked for after it; nobody waits for it."""
-        self._pool.submit(work)
+        self._pool.submit(work).add_done_callback(_log_failure)
 
     def close(self) -> None:
         """Drop what has not been begun."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _log_failure(done: Future[object]) -> None:
+    """Write down what went wrong where nobody waits for the result."""
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        _log.error("%s", error, exc_info=error)
