@@ -154,6 +154,8 @@ from sklearn.model_selection import train_test_split
         ("y = 1\nmatch x:\n    case torch.Tensor() as y:\n        pass\nhere(y)", "torch.Tensor | int"),
         ("y = 1\nmatch x:\n    case [y, *_]:\n        here(y)", "unknown"),
         ("y = 1\nmatch x:\n    case {'a': 1, **y}:\n        pass\n    case _:\n        here(y)", "int"),
+        (("class A:\n    def __init__(self):\n        self.x = np.zeros(3)\n    def f(self):\n        y = self.x * 2\n"
+         "        self.x = y\n        here(y)"), "numpy.ndarray (1-d, float64)"),
         # Attributes that are set from outside
         (BOX + "box = Box()\nbox.x = 3", "torch.Tensor (1-d) | int"),
         (BOX + "box = Box()\nbox.x = load()", "unknown"),

@@ -199,7 +199,7 @@ def attribute_kind(kinds: Kinds, owner: ast.ClassDef, name: str) -> Kind | None:
 def hopeless(kinds: Kinds, owner: ast.ClassDef, name: str) -> bool:
     """Whether the class's own file assigns something unknown to an attribute: its bases cannot make that known."""
     return any(
-        not isinstance(value, _Augmented) and not value_kind(home, value, name).known
+        not isinstance(value, _Augmented) and value_kind(home, value, name).name == "unknown"
         for home, value in attribute_values(kinds, owner, name, abroad=False)
     )
 
