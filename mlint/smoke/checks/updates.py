@@ -55,12 +55,13 @@ class UpdateVanishes(Check):
             return
         intended = self._intended(subject)
         stuck = {name: share for name, share in stuck.items() if intended.get(name, 0.0) > 0.5}
+        parameters = dict(record.model.named_parameters())
         by_kind: dict[torch.dtype, list[str]] = {}
         for name in stuck:
-            by_kind.setdefault(subject.parameters[name].dtype, []).append(name)
+            by_kind.setdefault(parameters[name].dtype, []).append(name)
         for dtype, names in by_kind.items():
             name = max(names, key=lambda name: stuck[name])
-            largest = float(subject.parameters[name].detach().abs().max())
+            largest = float(parameters[name].detach().abs().max())
             half = 0.5 * _ulp(largest, dtype)
             yield self.observe(
                 f"{stuck[name]:.0%} of {name} does not change in a step: the updates are below half a unit in the last "
@@ -79,10 +80,11 @@ class UpdateVanishes(Check):
     def _stuck(self, subject: Subject, record: Training) -> dict[str, float]:
         """Name -> the share of elements that did not change, of parameters that stand still or mostly do."""
         stuck: dict[str, float] = {}
+        parameters = dict(record.model.named_parameters())  # Keras names those of a copy otherwise
         for name, updates in record.updates.items():
             active = sum(update.active for update in updates)
             moved = sum(update.moved for update in updates)
-            coarse = torch.finfo(subject.parameters[name].dtype).bits <= 16
+            coarse = torch.finfo(parameters[name].dtype).bits <= 16
             if active and (moved == 0 or (coarse and 2 * moved < active)):
                 if not subject.is_exempt(self.code, name) and not subject.is_frozen(name):
                     stuck[name] = 1 - moved / active
