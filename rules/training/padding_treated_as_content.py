@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from mlint.rule import Context, Edit, Example, Finding, Module, Rule, Safety, walk
@@ -14,6 +15,8 @@ tokenizer = AutoTokenizer.from_pretrained("gpt2")
 _TOKENIZER = "transformers.PreTrainedTokenizerBase"
 _MODEL = "transformers.PreTrainedModel"
 _COPYING = frozenset("clone copy detach contiguous to".split())
+# Labels that are assigned, ids that are given to a call as they are, and generation: a look at the text, to begin with.
+_USED = r"""labels['"]\]\s*=|\(\s*(?:input_ids=)?\w+(?:\.input_ids|\[['"]input_ids['"]\])\s*[,)]|\.generate\("""
 # Whoever writes one of these takes the padding out of the loss, or has it taken out.
 _MASKING = (
     "-100",
@@ -55,24 +58,42 @@ class PaddingTreatedAsContent(Rule):
 
     def check(self, node: ast.AST, ctx: Context) -> Iterator[Finding]:
         text = ctx.source.text
-        if "input_ids" not in text and ".generate(" not in text:
+        if re.search(_USED, text) is None:
             return
         masked = any(word in text for word in _MASKING)
         for call in ctx.tree.calls:
-            if not any(_is_padding(keyword) for keyword in call.keywords) or not self._pads(call, ctx):
+            if not any(_is_padding(keyword) for keyword in call.keywords):
                 continue
             name = self._bound(call, ctx)
-            if name is None:
-                continue
-            scope: ast.AST = ctx.tree.function(call) or ctx.tree.module
-            statement = ctx.tree.statement(call)
-            for inner in walk(scope):
-                if getattr(inner, "lineno", 0) <= statement.lineno:
-                    continue
-                if isinstance(inner, ast.Assign) and not masked:
-                    yield from self._labels(inner, name, ctx)
-                elif isinstance(inner, ast.Call):
-                    yield from self._unmasked(inner, name, call, ctx)
+            uses = [] if name is None else list(self._uses(name, call, ctx))
+            if name is None or not uses or not self._pads(call, ctx):
+                continue  # what is used is looked at before anyone asks whether it is of a tokenizer
+            for use in uses:
+                if isinstance(use, ast.Call):
+                    yield from self._unmasked(use, name, call, ctx)
+                elif not masked:
+                    yield from self._labels(use, name, ctx)
+
+    def _uses(self, name: str, made: ast.Call, ctx: Context) -> Iterator[ast.Assign | ast.Call]:
+        """The assignments of labels, and the calls, to which padded ids go after they are made."""
+        scope: ast.AST = ctx.tree.function(made) or ctx.tree.module
+        line = ctx.tree.statement(made).lineno
+        for inner in walk(scope):
+            if isinstance(inner, ast.Assign):
+                if inner.lineno > line and self._is_ids(inner.value, name):
+                    yield inner
+            elif isinstance(inner, ast.Call) and inner.lineno > line and self._is_use(inner, name):
+                yield inner
+
+    def _is_use(self, call: ast.Call, name: str) -> bool:
+        """Whether a call is given padded ids alone, or generates from all of them."""
+        if any(keyword.arg == "attention_mask" for keyword in call.keywords):
+            return False
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "generate":
+            if any(keyword.arg is None and _is_name(keyword.value, name) for keyword in call.keywords):
+                return True
+        given = [keyword.value for keyword in call.keywords if keyword.arg == "input_ids"] or call.args
+        return len(given) == 1 and not isinstance(given[0], ast.Call) and self._is_ids(given[0], name)
 
     def _pads(self, call: ast.Call, ctx: Context) -> bool:
         """Whether a call is of a tokenizer, and pads several texts, or one to a fixed length."""
@@ -277,3 +298,7 @@ def _is_padding(keyword: ast.keyword) -> bool:
     """``padding=True``, ``padding="longest"``, ``padding="max_length"``."""
     value = keyword.value if keyword.arg == "padding" else None
     return isinstance(value, ast.Constant) and (value.value is True or value.value in ("longest", "max_length"))
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
