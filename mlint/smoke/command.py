@@ -78,6 +78,7 @@ class Smoke:
         spent = 0.0
         found: list[Finding] = []
         self._summaries: dict[str, tuple[str, str]] = {}
+        self._cut = 0
         broken = False
         for index, target in enumerate(asked.target):
             share = max((asked.budget - spent) / (len(asked.target) - index), 0.1)
@@ -90,6 +91,7 @@ class Smoke:
             several = len(asked.target) > 1
             found += findings(verdict, target, several, lambda target=target: self._place(asked, target))  # type: ignore[misc]
             self._summaries.update(verdict.summaries)
+            self._cut += sum("budget" in reason for _, _, reason in verdict.not_run)
             self._tell(verdict, target)
             broken = broken or bool(verdict.internal)
         self._report(found)
@@ -187,6 +189,8 @@ class Smoke:
             self._write(found, console.output, color=colored(options.color, self._environment, console.output.isatty()))
         if format in ("full", "concise"):
             text = summary(found)
+            if not found and self._cut:
+                text = f"Nothing was found; {counted(self._cut, 'check')} did not run for lack of time (--budget)."
             if format == "full" and console.level >= 0 and options.output_file is None:
                 console.result(text + "\n")
             else:
