@@ -42,6 +42,8 @@ class Drive(NamedTuple):
     environment: tuple[tuple[str, str], ...] = ()
     needs: str = ""
     """A package of the editor, by a file that tells whether it is there."""
+    oldest: tuple[int, ...] = ()
+    """The first version of the program that has what the recipe uses."""
 
 
 def recipe(heading: str, language: str) -> str:
@@ -87,8 +89,8 @@ def _pylsp(folder: Path, heading: str) -> list[str]:
 
 ELPA = "/usr/share/emacs/site-lisp/elpa"
 DRIVES = {
-    "neovim": Drive("Neovim", "nvim", _neovim, environment=(("DRIVE_FIX", "on saving"),)),
-    "neovim-before-0.11": Drive("Neovim before 0.11", "nvim", _neovim),
+    "neovim": Drive("Neovim", "nvim", _neovim, environment=(("DRIVE_FIX", "on saving"),), oldest=(0, 11)),
+    "neovim-before-0.11": Drive("Neovim before 0.11", "nvim", _neovim, oldest=(0, 8)),
     "eglot": Drive("Emacs, eglot", "emacs", _emacs("eglot.el"), needs=f"{ELPA}/eglot-*"),
     "flycheck": Drive("Emacs, flycheck", "emacs", _emacs("flycheck.el"), fixes=False, needs=f"{ELPA}/flycheck-*"),
     "pylsp": Drive("python-lsp-server: Spyder, Kate and others", "pylsp", _pylsp),
@@ -117,9 +119,12 @@ def drive(name: str, *, keep: bool) -> str:
             "PATH": os.pathsep.join([SCRIPTS, os.environ["PATH"]]), "LC_ALL": "C.UTF-8",
         }  # fmt: skip
         command = one.run(folder, one.heading)
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "the editor has not ended within 120 seconds"
         said = out.read_text(encoding="utf-8") if out.exists() else ""
         lines = said.splitlines()
         wrong: list[str] = []
@@ -148,6 +153,11 @@ def _version(name: str) -> str:
     return done.stdout.partition("\n")[0]
 
 
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.search(r"\d+(?:\.\d+)+", version)
+    return tuple(int(part) for part in found[0].split(".")) if found is not None else ()
+
+
 def _is_here(one: Drive) -> bool:
     if shutil.which(program(one.program)) is None:
         return False
@@ -166,8 +176,8 @@ def main(arguments: list[str]) -> int:
             print(f"{name}: {one.program} is not here with what the recipe needs, left out")
             failed += name in asked
             continue
-        if one.program == "nvim" and one.heading == "Neovim" and _version("nvim") < "NVIM v0.11":
-            print(f"{name}: {_version('nvim')} is older than the recipe, left out")
+        if one.oldest and _numbers(_version(one.program)) < one.oldest:
+            print(f"{name}: {_version(one.program)} is older than the recipe, left out")
             continue
         wrong = drive(name, keep=keep)
         ran += 1
