@@ -19,7 +19,6 @@ from mlint.smoke.subject import SEED, Subject
 from mlint.smoke.trace.difference import first_difference
 from mlint.smoke.trace.place import INSTALLED
 from mlint.smoke.trace.recorder import Event
-from mlint.smoke.twin import twin
 
 STEPS = 3
 BATCHES = 3
@@ -32,14 +31,13 @@ class NotReproducible(Check):
 
     A run that cannot be repeated cannot be debugged, and a difference between two runs says nothing about what was
     changed. Seeds of Python, NumPy and torch do not reach a generator that seeds itself from the clock or the system,
-    an order that comes from hashes, memory that nobody initialised, or workers that draw from the state they were
+    memory that nobody initialised, or workers that draw from the state they were
     forked with.
 
     ## How
 
     All generators seeded alike, then compared to the bit: the model built twice; three training steps from it, twice;
-    the loader's first batches with 0 and with 2 workers, each twice; the first step in a second process whose hashes
-    of strings differ, where the target is known by name. Where an extension or a compiled function takes part, the
+    the loader's first batches with 0 and with 2 workers, each twice. Where an extension or a compiled function takes part, the
     loss in fp64 with 1 and with 2 threads must agree within the tolerance of torch.testing (1e-7), since a sum in
     another order rounds differently; torch's own kernels give no other difference. Generators that the user's
     modules or the model keep are put back between the runs: one that was seeded at import is reproducible.
@@ -71,7 +69,6 @@ class NotReproducible(Check):
         yield from self._build(subject)
         yield from self._training(subject)
         yield from self._threads(subject)
-        yield from self._processes(subject)
 
     def _build(self, subject: Subject) -> Iterator[Observation]:
         with unmoved():
@@ -147,22 +144,6 @@ class NotReproducible(Check):
                 "look for an extension that writes to one place from several threads",
                 evidence={"loss with 1 thread": float(losses[0]), "loss with 2 threads": float(losses[1])},
             )
-
-    def _processes(self, subject: Subject) -> Iterator[Observation]:
-        try:
-            answers = twin(subject, "first-loss")
-        except NotRun:
-            return
-        mine, theirs = answers
-        if mine == theirs:
-            return
-        what = next((key for key in mine if mine.get(key) != theirs.get(key)), "loss")
-        yield self.observe(
-            f"the same seed gives another {'loss' if what == 'loss' else f'value of {what}'} in another process",
-            "look for the order of a set or of files, a hash of a string, or a generator that is not seeded",
-            parameter="" if what == "loss" else what,
-            evidence={"one process": mine.get(what, ""), "another": theirs.get(what, "")},
-        )
 
     def _loader(self, subject: Subject) -> Iterator[Observation]:
         if subject.loader_function is None:
