@@ -38,8 +38,8 @@ class NotReproducible(Check):
 
     All generators seeded alike, then compared to the bit: the model built twice; three training steps from it, twice;
     the loader's first batches with 0 and with 2 workers, each twice. Where an extension or a compiled function takes
-    part, the loss in fp64 with 1 and with 2 threads must agree within the tolerance of torch.testing (1e-7), since a sum
-    in another order rounds differently; torch's own kernels give no other difference. Generators that the user's
+    part, the loss in fp64 with 1 and with 2 threads must agree within the tolerance of torch.testing (1e-7), since a
+    sum in another order rounds differently; torch's own kernels give no other difference. Generators that the user's
     modules or the model keep are put back between the runs: one that was seeded at import is reproducible.
 
     On a difference both runs are recorded operation by operation, and the first one that differs is named. On CUDA
