@@ -168,7 +168,7 @@ BRANCHES = {
             optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
             for i, (x, y) in enumerate(loader):
                 loss = torch.nn.functional.mse_loss(model(x), y)
-                loss.backward()
+                (loss / every).backward()
                 if i % every == every - 1:
                     optimizer.step()
                     optimizer.zero_grad()
