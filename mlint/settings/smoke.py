@@ -261,7 +261,7 @@ TARGET = Table(
         "loader": (REFERRED, "`(num_workers)` to an iterable of batches."),
         "frozen": (Strings(), "Patterns of parameters that are meant to get no gradient."),
         "reduction": (Choice("mean", "sum"), "Whether the loss is a mean over the batch or declared to be a sum."),
-        "ddp": (Switch(), "Compare two processes with one."),
+        "ddp": (Switch(), "Without effect so far: two processes are not compared with one yet."),
         "exempt": (Exempt(), "What a check says nothing about: code to modules, functions or parameters."),
         "limits": (LIMITS, "Figures that must not be exceeded."),
     },

@@ -101,7 +101,7 @@ def check(
         padding: the entry of the batch that marks valid positions.
         frozen: patterns of parameters that are meant to get no gradient.
         reduction: "sum" for a loss that is declared to be a sum.
-        ddp: compare two processes with one.
+        ddp: without effect so far: two processes are not compared with one yet.
         exempt: code to patterns of modules, functions or parameters.
         limits: figures that must not be exceeded, as in the configuration.
         select: codes, beginnings of codes or names of the checks to run.
