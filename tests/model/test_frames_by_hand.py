@@ -14,7 +14,7 @@ def test_polars() -> None:
     frame = pl.DataFrame({"a": [1, 2]})
     arguments: dict[str, tuple[Any, ...]] = {
         "filter": (pl.col("a") > 0,), "rename": ({"a": "b"},), "fill_null": (0,), "select": ("a",), "sort": ("a",),
-        "vstack": (frame,), "drop": ("a",), "with_columns": (pl.lit(1),), 
+        "vstack": (frame,), "drop": ("a",), "with_columns": (pl.lit(1),),
     }  # fmt: skip
     for owner, value in {"polars.DataFrame": frame, "polars.LazyFrame": frame.lazy()}.items():
         for name, kind in polars_.METHODS[owner].items():
